@@ -1,0 +1,5 @@
+"""The LSTM and its whole family. The public names stand in `__init__.pyi`; each is imported when it is first used."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # pyright: ignore

@@ -1,0 +1,16 @@
+from . import errors as errors
+from . import init as init
+from . import tasks as tasks
+from .cell import Cell as Cell
+from .cell import Source as Source
+from .cells import CELLS as CELLS
+from .cells import find as find
+from .engine import SlowPathWarning as SlowPathWarning
+from .layers import GRU as GRU
+from .layers import LSTM as LSTM
+from .layers import RNN as RNN
+from .layers import Recurrent as Recurrent
+from .layers import Trace as Trace
+from .models import LanguageModel as LanguageModel
+
+__all__: list[str]

@@ -1,0 +1,5 @@
+"""`python -m carrousel` is the command `carrousel`."""
+
+from carrousel.cli import main
+
+main()

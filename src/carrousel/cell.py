@@ -1,0 +1,269 @@
+"""What a cell is: `Params`, `State`, one pure `step`, and the card that says where it comes from.
+
+A cell is written for one sequence and one time step. Batch and time, speed, derivatives, export and inspection are
+derived from the `step` by the engine; nobody writes a second copy.
+
+    class State(NamedTuple):
+        h: Float[Tensor, " H"]
+
+    class Params(NamedTuple):
+        W: Float[Tensor, "H D"]
+        R: Float[Tensor, "H H"]
+        b: Float[Tensor, " H"]
+
+    def step(p: Params, x_t: Float[Tensor, " D"], s: State) -> tuple[Tensor, State]:
+        h_t = torch.tanh(p.W @ x_t + p.R @ s.h + p.b)
+        return h_t, State(h_t)
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, cast, get_type_hints
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from carrousel.axes import AXES
+from carrousel.errors import ConfigError, ShapeError, nearest
+
+Sizes = Mapping[str, int]
+"""Axis letter -> number of elements."""
+
+
+@dataclass(frozen=True)
+class Initialiser:
+    """How one parameter starts: a formula to print and a function that fills a tensor of its shape.
+
+    Args:
+        formula: what the table of a card shows, such as "U(-1/√H, 1/√H)".
+        fill: (tensor, sizes, generator) -> None, writes the values in place.
+        is_fixed: a constant of the cell (a decay, a state-space matrix): saved with the parameters, never trained.
+    """
+
+    formula: str
+    fill: Callable[[Tensor, Sizes, torch.Generator | None], object]
+    is_fixed: bool = False
+
+
+def uniform_hidden(axis: str = "H") -> Initialiser:
+    """Uniform within ±1/√size of the axis: what `torch.nn.LSTM`, `GRU` and `RNN` do, biases included."""
+
+    def fill(tensor: Tensor, sizes: Sizes, generator: torch.Generator | None) -> None:
+        bound = sizes[axis] ** -0.5
+        tensor.uniform_(-bound, bound, generator=generator)
+
+    return Initialiser(f"U(-1/√{axis}, 1/√{axis})", fill)
+
+
+def uniform(bound: float) -> Initialiser:
+    """Uniform within ±bound."""
+    return Initialiser(f"U(-{bound:g}, {bound:g})", lambda t, _, g: t.uniform_(-bound, bound, generator=g))
+
+
+def constant(value: float, *, is_fixed: bool = False) -> Initialiser:
+    """Every element equal to `value`; with `is_fixed` it is a constant of the cell and never trained."""
+    return Initialiser(f"{value:g}{' (fixed)' if is_fixed else ''}", lambda t, _s, _g: t.fill_(value), is_fixed)
+
+
+def staggered(first: float, increment: float) -> Initialiser:
+    """`first` for the first block (row), then `increment` more for each further one."""
+
+    def fill(tensor: Tensor, _sizes: Sizes, _generator: torch.Generator | None) -> None:
+        steps = torch.arange(tensor.shape[0], dtype=tensor.dtype, device=tensor.device)
+        tensor.copy_((first + increment * steps).reshape(-1, *(1,) * (tensor.dim() - 1)).expand_as(tensor))
+
+    return Initialiser(f"{first:g}, {first + increment:g}, {first + 2 * increment:g} … by block", fill)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The publication a cell is written from.
+
+    Args:
+        title: as printed.
+        authors: "Given Family" each, in the paper's order.
+        year: of this publication.
+        venue: journal or conference, with volume and pages where there are any.
+        identifier: "doi:…" or "arXiv:…"; empty when there is neither.
+    """
+
+    title: str
+    authors: tuple[str, ...]
+    year: int
+    venue: str
+    identifier: str = ""
+
+
+@dataclass(frozen=True)
+class Option:
+    """A size of the cell that a user may choose: the keyword, its default (from the other sizes), and what it is."""
+
+    keyword: str
+    default: Callable[[Sizes], int]
+    meaning: str
+
+
+def quotient(whole: str, part: str) -> Callable[[Sizes], int]:
+    """The rule "size of `whole` divided by size of `part`", refused when it leaves a remainder."""
+
+    def rule(sizes: Sizes) -> int:
+        if sizes[part] < 1 or sizes[whole] % sizes[part]:
+            raise ConfigError(
+                f"{whole}={sizes[whole]} cannot be divided into parts of {part}={sizes[part]}, expected a multiple. "
+                "Choose sizes that divide."
+            )
+        return sizes[whole] // sizes[part]
+
+    return rule
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One recurrent cell: its mathematics and its card.
+
+    Args:
+        name: lower case, with underscores; unique in the catalogue.
+        step: (params, x_t, state) -> (y_t, state), pure, for one sequence and one time step.
+        Params: NamedTuple class whose fields carry shape annotations in axis letters.
+        State: the same, for what one time step hands to the next.
+        init: parameter name -> initialiser, one entry a parameter.
+        source: the publication.
+        differs: every departure from the publication, or "nothing".
+        aliases: other names users know the cell by.
+        output: axis letter of the size of y_t.
+        options: axis letter -> a size the user may choose (block size, projection size).
+        derived: axis letter -> a size that follows from the others, such as N = H / S.
+    """
+
+    name: str
+    step: Callable[[Any, Tensor, Any], tuple[Tensor, Any]]
+    Params: type[Any]
+    State: type[Any]
+    init: Mapping[str, Initialiser]
+    source: Source
+    differs: str
+    aliases: tuple[str, ...] = ()
+    output: str = "H"
+    options: Mapping[str, Option] = field(default_factory=dict[str, Option])
+    derived: Mapping[str, Callable[[Sizes], int]] = field(default_factory=dict[str, Callable[[Sizes], int]])
+
+    def __deepcopy__(self, memo: object) -> "Cell":
+        return self  # immutable: copies of a layer share their cell
+
+    def __post_init__(self) -> None:
+        missing = set(self.param_axes) ^ set(self.init)
+        if missing:
+            raise ConfigError(
+                f"{self.name}: init names {sorted(self.init)}, expected one entry for each of {sorted(self.param_axes)}. "
+                f"Add or remove {sorted(missing)}."
+            )
+
+    @cached_property
+    def param_axes(self) -> dict[str, tuple[str, ...]]:
+        """Parameter name -> its axes, read from the annotations: {"W_i": ("H", "D"), ...}."""
+        return annotated_axes(self.Params)
+
+    @cached_property
+    def state_axes(self) -> dict[str, tuple[str, ...]]:
+        """State field -> its axes, read from the annotations."""
+        return annotated_axes(self.State)
+
+    def sizes(self, input_size: int, hidden_size: int, **chosen: int) -> dict[str, int]:
+        """All axis sizes of this cell: D, H, its options (chosen or default) and what follows from them.
+
+        Raises:
+            ConfigError: an unknown option, or a size that is not a positive whole number.
+        """
+        sizes = {"D": input_size, "H": hidden_size}
+        known = {option.keyword: letter for letter, option in self.options.items()}
+        for keyword in chosen:
+            if keyword not in known:
+                expected = f"one of {sorted(known)}" if known else "no further sizes"
+                raise ConfigError(
+                    f"{self.name}: {keyword}={chosen[keyword]!r} is not a size of this cell, expected {expected}."
+                    f"{nearest(keyword, known) or ' Leave it out.'}"
+                )
+        for letter, option in self.options.items():
+            sizes[letter] = chosen.get(option.keyword, option.default(sizes))
+        for letter, rule in self.derived.items():
+            sizes[letter] = rule(sizes)
+        for letter, size in sizes.items():
+            if size < 1:
+                raise ConfigError(
+                    f"{self.name}: {self._size_name(letter)} is {size}, expected at least 1. Choose a larger size."
+                )
+        return sizes
+
+    def _size_name(self, letter: str) -> str:
+        named = {"D": "input_size", "H": "hidden_size"} | {k: o.keyword for k, o in self.options.items()}
+        return named.get(letter, f"{letter} ({AXES[letter]})")
+
+    def param_shapes(self, sizes: Sizes) -> dict[str, tuple[int, ...]]:
+        """Parameter name -> shape in elements."""
+        return {name: axes_shape(axes, sizes) for name, axes in self.param_axes.items()}
+
+    def state_shapes(self, sizes: Sizes) -> dict[str, tuple[int, ...]]:
+        """State field -> shape in elements."""
+        return {name: axes_shape(axes, sizes) for name, axes in self.state_axes.items()}
+
+    def num_parameters(self, sizes: Sizes) -> int:
+        """Trained numbers in one layer of this cell; constants of the cell are not counted."""
+        shapes = self.param_shapes(sizes)
+        return sum(_product(shapes[name]) for name, init in self.init.items() if not init.is_fixed)
+
+
+def annotated_axes(named_tuple: type[Any]) -> dict[str, tuple[str, ...]]:
+    """Field -> axis letters, read from the jaxtyping annotations of a Params or State class.
+
+    Raises:
+        ConfigError: a field without a shape annotation, or with a letter that `carrousel.axes` does not define.
+    """
+    axes: dict[str, tuple[str, ...]] = {}
+    for name, hint in get_type_hints(named_tuple).items():
+        letters = getattr(hint, "dim_str", None)
+        if letters is None:
+            raise ConfigError(
+                f"{named_tuple.__qualname__}.{name}: annotated {hint!r}, expected a shape such as "
+                'Float[Tensor, "H D"]. Annotate every field with its axes.'
+            )
+        axes[name] = tuple(cast(str, letters).split())
+        for letter in axes[name]:
+            if letter not in AXES:
+                raise ConfigError(
+                    f"{named_tuple.__qualname__}.{name}: axis {letter!r} is not defined, expected one of "
+                    f"{' '.join(AXES)}. See carrousel.axes."
+                )
+    return axes
+
+
+def axes_shape(axes: tuple[str, ...], sizes: Sizes) -> tuple[int, ...]:
+    """The number of elements along each axis."""
+    return tuple(sizes[letter] for letter in axes)
+
+
+def verify_shapes(where: str, value: Any, axes: Mapping[str, tuple[str, ...]], sizes: Sizes) -> None:
+    """Check a Params or State against its own annotations.
+
+    Raises:
+        ShapeError: the first field whose shape differs, with its axes and sizes by name.
+    """
+    for name, letters in axes.items():
+        got, expected = tuple(getattr(value, name).shape), axes_shape(letters, sizes)
+        if got != expected:
+            wanted = ", ".join(f"{letter}={size}" for letter, size in zip(letters, expected, strict=True))
+            raise ShapeError(f"{where}: {name} has shape {got}, expected ({wanted}). Pass a tensor of that shape.")
+
+
+def _product(shape: tuple[int, ...]) -> int:
+    total = 1
+    for size in shape:
+        total *= size
+    return total
+
+
+__all__ = [
+    "Cell", "Float", "Initialiser", "Option", "Sizes", "Source", "Tensor", "annotated_axes", "axes_shape", "constant", "quotient",
+    "staggered", "uniform", "uniform_hidden", "verify_shapes",
+]  # fmt: skip

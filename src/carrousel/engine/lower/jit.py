@@ -1,0 +1,108 @@
+"""LLVM text to machine code for this machine, kept on disk between runs."""
+
+import ctypes
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+import llvmlite
+import llvmlite.binding as binding
+
+llvm: Any = binding  # without types
+
+_ENTRY = ctypes.CFUNCTYPE(
+    None,
+    *[ctypes.c_void_p] * 4,
+    *[ctypes.c_int64] * 4,
+    ctypes.c_void_p,
+)
+Entry = Callable[..., None]
+"""pointers, strides, sizes, offsets, steps, first, last, rows, resets; called without the interpreter lock."""
+
+_engines: list[Any] = []  # machine code lives as long as the process
+
+
+@lru_cache(maxsize=1)
+def _target() -> tuple[str, str, str]:
+    """Triple, processor and features of this machine."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.get_process_triple(), llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+@lru_cache(maxsize=1)
+def vector_bytes() -> int:
+    """Bytes of this machine's widest vector register that loops should use."""
+    features = cast("dict[str, bool]", llvm.get_host_cpu_features())
+    if features.get("avx512f") and features.get("avx512vl"):
+        return 64
+    return 32 if features.get("avx2") else 16
+
+
+@cache
+def compile_text(text: str, symbol: str) -> Entry:
+    """The function `symbol` of an LLVM module, ready to call; made once in a process."""
+    triple, processor, features = _target()
+    machine = llvm.Target.from_triple(triple).create_target_machine(cpu=processor, features=features, opt=3, jit=True)
+    module = llvm.parse_assembly(text)
+    module.name = symbol
+    engine = llvm.create_mcjit_compiler(module, machine)
+    path = _cache_folder() / f"{_key(text, triple, processor, features)}.o"
+    cached = _read(path)
+    made: list[bytes] = []
+
+    def keep(_module: Any, code: Any) -> None:
+        made.append(bytes(code))
+
+    def find(_module: Any) -> bytes | None:
+        return cached
+
+    engine.set_object_cache(keep, find)
+    if cached is None:
+        _optimise(module, machine)
+    engine.finalize_object()
+    if made:
+        _write(path, made[0])
+    _engines.append(engine)
+    return cast(Entry, _ENTRY(cast(int, engine.get_function_address(symbol))))
+
+
+def _optimise(module: Any, machine: Any) -> None:
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = False
+    options.slp_vectorization = False
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+
+
+def _key(*parts: str) -> str:
+    return hashlib.sha256("\0".join([llvmlite.__version__, *parts]).encode()).hexdigest()
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "carrousel"
+
+
+def _read(path: Path) -> bytes | None:
+    """The object code kept under the path; None when there is none, or what is there is damaged."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    code, digest = data[:-32], data[-32:]
+    return code if hashlib.sha256(code).digest() == digest else None
+
+
+def _write(path: Path, code: bytes) -> None:
+    """Keep object code, whole or not at all; a folder that cannot be written only costs the next start its time."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(code + hashlib.sha256(code).digest())
+        os.replace(file.name, path)
+    except OSError:
+        return

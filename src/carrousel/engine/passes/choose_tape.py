@@ -1,0 +1,59 @@
+"""Which values the forward loop writes down for the backward one, and which the backward one computes again."""
+
+from carrousel.engine.graph import Graph, Node, without_dead
+
+_ACTIVATIONS = frozenset(("tanh", "sigmoid", "exp", "log", "sqrt", "sin", "cos", "softplus"))
+
+
+def choose_tape(forward: Graph, backward: Graph) -> tuple[Graph, tuple[str, ...]]:
+    """The backward step with cheap values recomputed, and the names of the forward values it still needs.
+
+    A value is recomputed when that takes no matrix product: everything is rebuilt from the activations that follow a
+    product, from the inputs and from the state before the step. Vectors that meet a matrix are kept, because the matrix's
+    derivative is taken after the loop.
+
+    Needs: the loop, and its derivative by `differentiate`. Gives: a backward graph whose saved leaves are all on the tape.
+    """
+    raw = _raw(forward)
+    vectors = {role.split(".", 2)[2] for role, _ in backward.outputs if role.startswith("weight.")}
+    tape: set[str] = {vector for vector in vectors if forward[vector].op not in ("param", "constant")}
+    nodes: dict[str, Node] = {}
+
+    def resolve(name: str) -> None:
+        node = forward[name]
+        if name in nodes:
+            return
+        if node.op in ("param", "constant"):
+            nodes[name] = node
+        elif node.op in ("state", "input") or name in tape or name in raw or _follows_product(node, raw):
+            tape.add(name)
+            nodes[name] = Node(name, "saved", (), node.shape)
+        else:
+            for arg in node.args:
+                resolve(arg)
+            nodes[name] = node
+
+    for node in backward.nodes:
+        if node.op == "saved":
+            resolve(node.name)
+        elif node.name not in nodes:
+            nodes[node.name] = node
+    for vector in vectors:
+        resolve(vector)
+    kept = without_dead(list(nodes.values()), backward.outputs)
+    read = {arg for node in kept for arg in node.args} | vectors
+    live = tuple(node for node in kept if node.op != "saved" or node.name in read)
+    return Graph(backward.name, live, backward.outputs, backward.sizes), tuple(n.name for n in live if n.op == "saved")
+
+
+def _raw(graph: Graph) -> set[str]:
+    """Values that a product reaches without passing an activation."""
+    reached: set[str] = set()
+    for node in graph.nodes:
+        if node.op == "products" or (node.op not in _ACTIVATIONS and any(arg in reached for arg in node.args)):
+            reached.add(node.name)
+    return reached
+
+
+def _follows_product(node: Node, raw: set[str]) -> bool:
+    return node.op in _ACTIVATIONS and any(arg in raw for arg in node.args)

@@ -1,0 +1,42 @@
+"""What needs no state leaves the loop: it is computed for all time steps at once."""
+
+from carrousel.engine.graph import Graph, Node, without_dead
+
+
+def hoist_inputs(graph: Graph) -> tuple[Graph, Graph]:
+    """The step cut in two: a prologue over all T·B inputs at once, and the loop that runs in time.
+
+    Needs: sums regrouped by `join_matmuls`. Gives: a prologue whose outputs are `input.<value>` (one row a time step and
+    sequence) and `param.<value>` (made from parameters alone); a loop without x, in which these are leaves.
+
+        v1: H = matvec W x_t                      prologue: v1, v4.x -> input.v4.x
+        v4.x: H = add v1 b                        loop:
+        v4.r: H = products R h_tm1           ->     v4.x: H = input
+        v4: H = add v4.x v4.r                       v4.r: H = products R h_tm1
+    """
+    kinds = _kinds(graph)
+    loop_nodes = [node for node in graph.nodes if kinds[node.name] == "loop"]
+    wanted = {arg for node in loop_nodes for arg in node.args} | {name for _, name in graph.outputs}
+    crossing = [
+        node for node in graph.nodes if kinds[node.name] != "loop" and node.name in wanted and node.op != "constant"
+    ]
+    outputs = tuple(
+        (f"{kinds[node.name]}.{node.name}", node.name) for node in crossing if node.op not in ("param", "state")
+    )
+    prologue_nodes = tuple(node for node in graph.nodes if kinds[node.name] != "loop")
+    leaves = [node if node.op == "param" else Node(node.name, kinds[node.name], (), node.shape) for node in crossing]
+    constants = [node for node in graph.nodes if node.op == "constant" and node.name in wanted]
+    prologue = Graph(graph.name, without_dead(prologue_nodes, outputs), outputs, graph.sizes)
+    return prologue, graph.with_nodes((*leaves, *constants, *loop_nodes))
+
+
+def _kinds(graph: Graph) -> dict[str, str]:
+    """Name -> "param" (made from parameters alone), "input" (also from x) or "loop" (the state reaches it)."""
+    kinds: dict[str, str] = {}
+    for node in graph.nodes:
+        read = {kinds[arg] for arg in node.args}
+        if node.op == "state" or "loop" in read:
+            kinds[node.name] = "loop"
+        else:
+            kinds[node.name] = "input" if node.op == "x" or "input" in read else "param"
+    return kinds

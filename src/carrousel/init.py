@@ -1,0 +1,103 @@
+"""Initialisations that go over a cell's own: functions from its parameters to changed parameters, for `Recurrent(init=...)`."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from carrousel.errors import ConfigError
+
+Initialisation = Callable[[Any], Any]
+"""Params -> Params of the same class and shapes."""
+
+
+def forget_bias(value: float) -> Initialisation:
+    """Every forget-gate bias equal to `value`; 1 or 2 keeps the carrousel open at the start of training.
+
+    Raises:
+        ConfigError: on use, when the cell has no parameter b_f.
+
+    Source: Gers, Schmidhuber and Cummins, "Learning to Forget", Neural Computation 12(10), 2000; Jozefowicz, Zaremba and
+    Sutskever, "An Empirical Exploration of Recurrent Network Architectures", ICML 2015.
+    """
+
+    def initialise(params: Any) -> Any:
+        _require(params, ("b_f",), "forget_bias")
+        return params._replace(b_f=torch.full_like(params.b_f, value))
+
+    return initialise
+
+
+def input_bias(value: float) -> Initialisation:
+    """Every input-gate bias equal to `value`; below 0 a memory is written only when something speaks for it.
+
+    Raises:
+        ConfigError: on use, when the cell has no parameter b_i.
+
+    Source: Hochreiter and Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997, section 4.
+    """
+
+    def initialise(params: Any) -> Any:
+        _require(params, ("b_i",), "input_bias")
+        return params._replace(b_i=torch.full_like(params.b_i, value))
+
+    return initialise
+
+
+def uniform_weights(bound: float) -> Initialisation:
+    """Every matrix uniform within ±bound; vectors stay as they are.
+
+    Raises:
+        ConfigError: `bound` is not above 0.
+    """
+    if bound <= 0:
+        raise ConfigError(f"uniform_weights: bound is {bound:g}, expected a number above 0. Choose one such as 1.5.")
+
+    def initialise(params: Any) -> Any:
+        drawn = {
+            name: torch.empty_like(tensor).uniform_(-bound, bound)
+            for name, tensor in params._asdict().items()
+            if tensor.dim() > 1
+        }
+        return params._replace(**drawn)
+
+    return initialise
+
+
+def chrono(max_steps: int) -> Initialisation:
+    """Forget and input biases for memories of up to `max_steps` time steps: b_f = log U(1, max_steps - 1), b_i = -b_f.
+
+    Raises:
+        ConfigError: `max_steps` is below 3; on use, when the cell has no parameters b_f and b_i.
+
+    Source: Tallec and Ollivier, "Can Recurrent Neural Networks Warp Time?", ICLR 2018, arXiv:1804.11188, section 2.
+    """
+    if max_steps < 3:
+        raise ConfigError(f"chrono: max_steps is {max_steps}, expected at least 3. Give the longest lag in time steps.")
+
+    def initialise(params: Any) -> Any:
+        _require(params, ("b_f", "b_i"), "chrono")
+        bias = torch.empty_like(params.b_f).uniform_(1, max_steps - 1).log()
+        return params._replace(b_f=bias, b_i=-bias)
+
+    return initialise
+
+
+def in_order(*initialisations: Initialisation) -> Initialisation:
+    """One initialisation after the other."""
+
+    def initialise(params: Any) -> Any:
+        for step in initialisations:
+            params = step(params)
+        return params
+
+    return initialise
+
+
+def _require(params: Any, names: Sequence[str], wanted_by: str) -> None:
+    missing = [name for name in names if name not in params._fields]
+    if missing:
+        raise ConfigError(
+            f"{wanted_by}: the cell has no parameter {' or '.join(missing)}, it has {', '.join(params._fields)}. "
+            "Use a cell with these gates, or another initialisation."
+        )

@@ -1,0 +1,92 @@
+"""A stack of layers in one or two directions: which program runs where, and what is handed on."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from carrousel.engine import Program
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The settings of a run over a stack.
+
+    Args:
+        programs: one a layer.
+        params: (layer, direction) -> parameters by name.
+        directions: 1, or 2 for bidirectional.
+        dropout: probability with which the outputs between layers are zeroed; 0 when not training.
+        is_recording: keep every named value of every step.
+    """
+
+    programs: Sequence[Program]
+    params: Callable[[int, int], Mapping[str, Tensor]]
+    directions: int
+    dropout: float
+    is_recording: bool = False
+
+
+Recorded = list[dict[str, Tensor]]
+
+
+def run_stack(
+    stack: Stack,
+    x: Float[Tensor, "T B D"],
+    state: Sequence[Float[Tensor, "LN B ..."]],
+    lengths: Int[Tensor, " B"] | None = None,
+    reset: Bool[Tensor, "T B"] | None = None,
+) -> tuple[Float[Tensor, "T B O"], list[Float[Tensor, "LN B ..."]], Recorded]:
+    """Outputs of the last layer, the last state of every layer and direction, and the recorded values of each.
+
+    Args:
+        stack: what runs.
+        x: input; finite and zero past a row's length.
+        state: one tensor a state field, (layers·directions, B, ...).
+        lengths: valid steps of each row.
+        reset: where true, the state is zeroed before that step, in both directions.
+    """
+    last: list[Sequence[Tensor]] = []
+    recorded: Recorded = []
+    for layer, program in enumerate(stack.programs):
+        record = program.named_values if stack.is_recording else ()
+        halves: list[Tensor] = []
+        for direction in range(stack.directions):
+            start = [field[layer * stack.directions + direction] for field in state]
+            run = run_backwards if direction else Program.__call__
+            y, after, values = run(program, stack.params(layer, direction), x, start, lengths, reset, record)
+            halves.append(y)
+            last.append(after)
+            recorded.append(values)
+        x = torch.cat(halves, dim=-1) if len(halves) > 1 else halves[0]
+        if stack.dropout and layer + 1 < len(stack.programs):
+            x = nn.functional.dropout(x, stack.dropout)
+    return x, [torch.stack(field) for field in zip(*last, strict=True)], recorded
+
+
+def run_backwards(
+    program: Program,
+    params: Mapping[str, Tensor],
+    x: Float[Tensor, "T B D"],
+    state: Sequence[Tensor],
+    lengths: Int[Tensor, " B"] | None,
+    reset: Bool[Tensor, "T B"] | None,
+    record: Sequence[str] = (),
+) -> tuple[Tensor, list[Tensor], dict[str, Tensor]]:
+    """One layer against time, from each row's last valid step; results are laid out forwards again."""
+    if reset is not None:  # going backwards, a sequence ends where the one after it begins
+        reset = torch.cat([reset[1:], torch.zeros_like(reset[:1])])
+    turned = None if reset is None else reverse(reset, lengths)
+    y, last, values = program(params, reverse(x, lengths), state, lengths, turned, record)
+    return reverse(y, lengths), last, {name: reverse(value, lengths) for name, value in values.items()}
+
+
+def reverse(x: Tensor, lengths: Int[Tensor, " B"] | None) -> Tensor:
+    """The valid steps of each row in the opposite order; padding stays where it is."""
+    if lengths is None:
+        return x.flip(0)
+    steps = torch.arange(x.shape[0], device=x.device)[:, None]
+    source = torch.where(steps < lengths, lengths - 1 - steps, steps)
+    return x.gather(0, source.reshape(*source.shape, *(1,) * (x.dim() - 2)).expand(x.shape))

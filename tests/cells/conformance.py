@@ -1,0 +1,121 @@
+"""What every cell must satisfy, as functions that raise; the tests of the tests call them on wrong cells."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from reference.arrays import Arrays
+from reference.run import Step, gradients, run
+from torch import Tensor
+
+from carrousel import Cell, Recurrent
+
+TOLERANCE = {torch.float64: 1e-10, torch.float32: 2e-4}
+"""Same mathematics, other order of additions; float32 over the few steps of these problems."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A layer with drawn parameters, inputs and a state that is not zero, and weights of everything that comes out."""
+
+    layer: Recurrent
+    x: Tensor
+    state: tuple[Tensor, ...]
+    w_y: Tensor
+    w_state: tuple[Tensor, ...]
+
+    def loss(self, y: Tensor, state: tuple[Tensor, ...]) -> Tensor:
+        """One number in which every output and every state element counts."""
+        return (self.w_y * y).sum() + sum((w * s).sum() for w, s in zip(self.w_state, state, strict=True))
+
+
+def problem(
+    cell: Cell | str,
+    *,
+    steps: int = 5,
+    batch: int = 3,
+    input_size: int = 3,
+    hidden_size: int = 6,
+    dtype: torch.dtype = torch.float64,
+    seed: int = 0,
+    **settings: Any,
+) -> Problem:
+    """A problem of the given size."""
+    torch.manual_seed(seed)
+    layer = Recurrent(cell, input_size, hidden_size, dtype=dtype, **settings)
+    with torch.no_grad():
+        for tensor in [*layer.parameters(), *layer.buffers()]:
+            tensor.copy_(0.6 * torch.randn(tensor.shape))
+    places = layer.num_layers * layer.directions
+    shapes = [(places, batch, *shape) for shape in layer.cell.state_shapes(layer.layer_sizes[0]).values()]
+    x = torch.randn(steps, batch, input_size, dtype=dtype)
+    return Problem(
+        layer,
+        x,
+        tuple(torch.randn(shape, dtype=dtype) for shape in shapes),
+        torch.randn(steps, batch, layer.output_size, dtype=dtype),
+        tuple(torch.randn(shape, dtype=dtype) for shape in shapes),
+    )
+
+
+def results(given: Problem, **arguments: Any) -> dict[str, Tensor]:
+    """Outputs, last state and all derivatives of the loss, by name."""
+    x = given.x.clone().requires_grad_()
+    start = tuple(s.clone().requires_grad_() for s in given.state)
+    y, last = given.layer(x, given.layer.cell.State(*start), **arguments)
+    params = dict(given.layer.named_parameters())
+    named = [f"d_{name}" for name in ("x", *(f"state.{f}" for f in given.layer.cell.state_axes), *params)]
+    found = derivatives_of(given.loss(y, last), [x, *start, *params.values()])
+    derivatives = dict(zip(named, found, strict=True))
+    fields = given.layer.cell.state_axes
+    return {"y": y, **{f"state.{f}": s for f, s in zip(fields, last, strict=True)}, **derivatives}
+
+
+def derivatives_of(loss: Tensor, values: Sequence[Tensor]) -> list[Tensor]:
+    """The derivative of the loss by each value, zero where it does not depend on it."""
+    found = cast("tuple[Tensor | None, ...]", torch.autograd.grad(loss, values, allow_unused=True))
+    return [torch.zeros_like(v) if d is None else d for d, v in zip(found, values, strict=True)]
+
+
+def assert_same(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], tolerance: float) -> None:
+    """Every value agrees, by name."""
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(
+            found[name], value, rtol=tolerance, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
+def reference_results(given: Problem, step: Step) -> dict[str, Tensor]:
+    """The same as `results` for a one-layer problem, from a NumPy transcription and complex-step derivatives."""
+    layer, cell = given.layer, given.layer.cell
+    p = {name: getattr(layer, f"{name}_l0").detach().numpy().astype(np.float64) for name in cell.param_axes}
+    fields = list(cell.state_axes)
+    rows: list[dict[str, Any]] = []
+    for b in range(given.x.shape[1]):
+        xs = given.x[:, b].numpy().astype(np.float64)
+        start = {f: s[0, b].numpy().astype(np.float64) for f, s in zip(fields, given.state, strict=True)}
+        ys, last = run(step, p, xs, start)
+        w_s: Arrays = {f: w[0, b].numpy() for f, w in zip(fields, given.w_state, strict=True)}
+        slopes = gradients(step, p, xs, start, given.w_y[:, b].numpy(), w_s)
+        rows.append({"y": ys, "last": last, "slopes": slopes})
+    trained = [name for name in cell.param_axes if not cell.init[name].is_fixed]
+    return {
+        "y": _stacked([row["y"] for row in rows], axis=1),
+        **{f"state.{f}": _stacked([row["last"][f] for row in rows])[None] for f in fields},
+        "d_x": _stacked([row["slopes"]["x"] for row in rows], axis=1),
+        **{f"d_state.{f}": _stacked([row["slopes"][f"s.{f}"] for row in rows])[None] for f in fields},
+        **{f"d_{n}_l0": _stacked([row["slopes"][f"p.{n}"] for row in rows]).sum(0) for n in trained},
+    }
+
+
+def _stacked(arrays: list[Any], axis: int = 0) -> Tensor:
+    return torch.from_numpy(np.stack(arrays, axis))
+
+
+def assert_equals_reference(given: Problem, step: Step, dtype: torch.dtype = torch.float64) -> None:
+    """Outputs, last state and all derivatives agree with the transcription of the paper."""
+    found = {name: value.double() for name, value in results(given).items()}
+    assert_same(found, reference_results(given, step), TOLERANCE[dtype])
