@@ -202,3 +202,6 @@ OPS: Mapping[str, Op] = {
 `products` is the sum of matrix-vector products that passes make: matrix, vector, matrix, vector, ..., with a 1 in `transposed` for
 each matrix that is used turned over. `constant` is not here: it has no arguments, and its value is its only setting.
 """
+
+TRUTH = frozenset(("less", "less_equal", "equal", "not", "and", "or"))
+"""Operations whose result is true or false."""

@@ -144,8 +144,8 @@ class Plan:
 
     @cached_property
     def backward_streams(self) -> tuple[str, ...]:
-        """Values that the backward loop writes for every step."""
-        return tuple(dict.fromkeys(name for _, name in self.derivatives))
+        """Values that the backward loop writes for every step; `d_output` is there already."""
+        return tuple(dict.fromkeys(name for _, name in self.derivatives if name != "d_output"))
 
 
 def make_plan(graph: Graph) -> Plan:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -139,19 +139,20 @@ class _Run(torch.autograd.Function):
         y, last = call.run()
         ctx.set_materialize_grads(False)
         ctx.call, ctx.names = call, names
-        ctx.save_for_backward(x, *tensors)
+        ctx.save_for_backward(y, x, *tensors)
         return (y, *last)
 
     @staticmethod
     def backward(ctx: Any, *derivatives: Tensor | None) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         call = cast(_Forward, ctx.call)
-        x, *tensors = cast("tuple[Tensor, ...]", ctx.saved_tensors)
+        _, x, *tensors = cast("tuple[Tensor, ...]", ctx.saved_tensors)  # y, changed in place, is refused here
         count = len(call.compiled.plan.fields)
         state, params = tensors[:count], dict(zip(ctx.names, tensors[count:], strict=True))
         if torch.is_grad_enabled():
             return None, None, None, *_by_interpret(call, x, state, params, derivatives, ctx.needs_input_grad[3:])
         wanted = dict(zip(ctx.names, ctx.needs_input_grad[4 + count :], strict=True))
-        d_x, d_state, d_params = _Backward(call, x, params, derivatives, ctx.needs_input_grad[3], wanted).run()
+        with torch.autocast(x.device.type, enabled=False):
+            d_x, d_state, d_params = _Backward(call, x, params, derivatives, ctx.needs_input_grad[3], wanted).run()
         return None, None, None, d_x, *d_state, *(d_params.get(name) for name in ctx.names)
 
 
@@ -180,7 +181,10 @@ class _Forward:
         plan, rows = self.plan, self.rows
         loop, entry = self.compiled.loop("train" if self.is_training else "infer")
         y = torch.empty(rows.total, _elements(plan.loop, plan.output), dtype=self.compiled.dtype)
-        self.streams[plan.output] = y
+        if plan.loop[plan.output].op == "input":
+            y.copy_(self.streams[plan.output])
+        else:
+            self.streams[plan.output] = y.detach()  # y itself will hold this call through its gradient
         carries = {
             field: _carry(start, rows, is_backward=False) for field, start in zip(plan.fields, self._state, strict=True)
         }
@@ -275,11 +279,12 @@ class _Backward:
         compiled, plan, rows = self.call.compiled, self.plan, self.rows
         loop, entry = compiled.loop("backward")
         streams = dict(self.call.streams)
-        streams["d_output"] = self._d_output()
         self.d_streams = self._d_streams()
         streams |= self.d_streams
         carries = {field: self._carry(k, field) for k, field in enumerate(plan.fields)}
         execute(compiled, loop, entry, rows, streams, carries, self.call.shared)
+        for column, name in self.copies:
+            column.copy_(self.d_streams[name])
         d_state = [_last(carries[field], rows, is_backward=True) for field in plan.fields]
         self._weights(streams)
         self._vectors()
@@ -307,13 +312,16 @@ class _Backward:
     def _d_streams(self) -> dict[str, Tensor]:
         """Memory for what the backward loop writes: the derivatives of joined streams side by side."""
         outputs = dict(self.plan.derivatives)
-        found: dict[str, Tensor] = {}
+        found = {"d_output": self._d_output()}
+        self.copies: list[tuple[Tensor, str]] = []  # columns whose values the loop writes elsewhere
         widths = [self.params[w].shape[0] for w in self.plan.linear.weights]
         if widths:
             self.d_joined = self._leased(sum(widths))
             column = 0
             for name, width in zip(self.plan.linear.names, widths, strict=True):
-                found.setdefault(outputs[f"input.{name}"], self.d_joined[:, column : column + width])
+                source, place = outputs[f"input.{name}"], self.d_joined[:, column : column + width]
+                if found.setdefault(source, place) is not place:
+                    self.copies.append((place, source))
                 column += width
         for name in self.plan.backward_streams:
             if name not in found:
@@ -406,8 +414,10 @@ class _Backward:
             derivative = self.sums.pop(name, None)
             if f"input.{name}" in outputs:
                 derivative = self.d_streams[outputs[f"input.{name}"]]
-            if derivative is not None:
+            if derivative is not None and value.requires_grad:
                 given.append((value, derivative.reshape(value.shape)))
+        if not given:
+            return d_x
         terms = cast(
             "tuple[Tensor | None, ...]",
             torch.autograd.grad(
@@ -421,8 +431,8 @@ class _Backward:
         for name, term in zip(leaves, terms, strict=True):
             if term is None:
                 continue
-            if name == "x":
-                d_x = term if d_x is None else d_x + term
+            if name == "x":  # a term may be leased memory itself, when x enters the loop as it is
+                d_x = term.clone() if d_x is None else d_x + term
             else:
                 self._collect(name, term)
         return d_x
@@ -460,9 +470,10 @@ def execute(
     shares = rows.shares(_threads(compiled.plan, rows))
     calls = [(*arrays, rows.steps, first, last, rows.batch, resets) for first, last in shares]
     waiting = [_workers().submit(entry, *call) for call in calls[1:]]
-    entry(*calls[0])
-    for future in waiting:
-        future.result()
+    try:
+        entry(*calls[0])
+    finally:  # an interrupt must not free memory that another thread is writing
+        wait(waiting)
 
 
 def pack(buffer: Buffer, params: Mapping[str, Tensor], width: int) -> Tensor:
@@ -538,6 +549,8 @@ def _by_interpret(
     wanted: Sequence[bool],
 ) -> tuple[Tensor | None, ...]:
     """First derivatives that can be differentiated again: the step by `interpret`, under torch's own differentiation."""
+    x, state = x.view_as(x), [s.view_as(s) for s in state]  # one tensor given twice has a derivative in each place
+    params = {name: value.view_as(value) for name, value in params.items()}
     plan, rows = call.plan, call.rows
     shapes = [plan.graph.elements(leaf.name) for leaf in plan.graph.leaves("state")]
     padded, lengths, reset = x, None, None

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from carrousel.engine.graph import Attribute, Graph, Node, Shape, axis_size, shape_sizes
-from carrousel.engine.ops import OPS
+from carrousel.engine.ops import OPS, TRUTH
 from carrousel.engine.spec import check
 from carrousel.errors import TraceError
 
@@ -86,6 +86,10 @@ class _Recorder(TorchDispatchMode):
         self.given: dict[str, str] = {}  # value -> the step's variable name
         self._alive: list[Tensor] = []  # ids stay unique only while the tensors live
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # the guard that it stands for would import torch.compile's machinery, for seconds
+
     def leaf(self, op: str, name: str, axes: Shape) -> Tensor:
         tensor = torch.empty(shape_sizes(axes, self.sizes), device="meta")
         self.nodes[name] = Node(name, op, (), axes)
@@ -125,11 +129,17 @@ class _Recorder(TorchDispatchMode):
         rule = _RULES.get(operation)
         if rule is None:
             raise TraceError(self._refusal(operation))
-        names = rule(self, *args, **(kwargs or {}))
-        results = func(*args, **(kwargs or {}))
-        for tensor, name in zip(results, names, strict=True) if isinstance(names, list) else [(results, names)]:
-            self.bind(tensor, name)
-        return results
+        try:
+            names = rule(self, *args, **(kwargs or {}))
+        except ValueError as error:
+            raise TraceError(f"{self.cell}: {self._where()}: {error}. Check the shapes of the parameters.") from None
+        return [self._result(name) for name in names] if isinstance(names, list) else self._result(names)
+
+    def _result(self, name: str) -> Tensor:
+        """A tensor without data that stands for a node; its shape comes from the table, not from running the operation."""
+        node = self.nodes[name]
+        dtype = torch.bool if node.op in TRUTH else torch.get_default_dtype()
+        return self.bind(torch.empty(shape_sizes(node.shape, self.sizes), dtype=dtype, device="meta"), name)
 
     def _where(self) -> str:
         frame: FrameType | None = sys._getframe()  # pyright: ignore[reportPrivateUsage]

@@ -13,6 +13,7 @@ from typing import Literal, cast
 from carrousel.engine.graph import VIEWS, Graph, Node, Shape
 from carrousel.engine.lower.emitter import Emitter, literal
 from carrousel.engine.lower.vector_math import VECTOR
+from carrousel.engine.ops import TRUTH
 from carrousel.engine.passes.split_phases import Phase, split_phases
 
 MOVES = frozenset(("broadcast", "sum"))
@@ -99,7 +100,7 @@ def unsupported(graph: Graph) -> str:
             for matrix, vector in zip(node.args[::2], node.args[1::2], strict=True):
                 if graph[matrix].op != "param" or len(graph[matrix].shape) != 2 or len(graph[vector].shape) != 1:
                     return f"the product {node.name} is not one matrix of parameters times one vector"
-    masks = {n.name for n in graph.computed if n.op in ("less", "less_equal", "equal", "not", "and", "or")}
+    masks = {n.name for n in graph.computed if n.op in TRUTH}
     phases = split_phases(graph)
     place = {node.name: k for k, phase in enumerate(phases) for node in phase.nodes}
     for node in graph.computed:

@@ -2,12 +2,15 @@
 
 from carrousel.engine.graph import Graph, Node, without_dead
 
+_TRUTH = frozenset(("less", "less_equal", "equal", "not", "and", "or"))
+
 
 def hoist_inputs(graph: Graph) -> tuple[Graph, Graph]:
     """The step cut in two: a prologue over all T·B inputs at once, and the loop that runs in time.
 
     Needs: sums regrouped by `join_matmuls`. Gives: a prologue whose outputs are `input.<value>` (one row a time step and
-    sequence) and `param.<value>` (made from parameters alone); a loop without x, in which these are leaves.
+    sequence) and `param.<value>` (made from parameters alone); a loop without x, in which these are leaves. Only numbers
+    cross: a truth value that the loop reads is made there, from the numbers that it compares.
 
         v1: H = matvec W x_t                      prologue: v1, v4.x -> input.v4.x
         v4.x: H = add v1 b                        loop:
@@ -15,10 +18,15 @@ def hoist_inputs(graph: Graph) -> tuple[Graph, Graph]:
         v4: H = add v4.x v4.r                       v4.r: H = products R h_tm1
     """
     kinds = _kinds(graph)
-    loop_nodes = [node for node in graph.nodes if kinds[node.name] == "loop"]
-    wanted = {arg for node in loop_nodes for arg in node.args} | {name for _, name in graph.outputs}
+    wanted = {name for _, name in graph.outputs}
+    inside: set[str] = set()
+    for node in reversed(graph.nodes):
+        if kinds[node.name] == "loop" or (node.op in _TRUTH and node.name in wanted):
+            inside.add(node.name)
+            wanted.update(node.args)
+    loop_nodes = [node for node in graph.nodes if node.name in inside]
     crossing = [
-        node for node in graph.nodes if kinds[node.name] != "loop" and node.name in wanted and node.op != "constant"
+        node for node in graph.nodes if node.name not in inside and node.name in wanted and node.op != "constant"
     ]
     outputs = tuple(
         (f"{kinds[node.name]}.{node.name}", node.name) for node in crossing if node.op not in ("param", "state")

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from carrousel.engine.graph import Graph, Node
+from carrousel.engine.ops import broadcast_shape
 
 
 def join_matmuls(graph: Graph) -> Graph:
@@ -65,25 +66,27 @@ def _regrouped(graph: Graph, node: Node, inner: set[str], in_loop: set[str]) -> 
     products = [graph[t] for t in terms if t in inner and graph[t].op == "matvec"]
     rest = [t for t in terms if t in in_loop and graph[t] not in products]
     nodes: list[Node] = []
-    parts: list[str] = []
+    parts: list[Node] = []
     if outside:
-        nodes += _sum(graph, f"{node.name}.x", outside, node)
-        parts.append(nodes[-1].name if len(outside) > 1 else outside[0])
+        nodes += _sum(graph, f"{node.name}.x", [graph[name] for name in outside])
+        parts.append(nodes[-1] if nodes else graph[outside[0]])
     if products:
-        nodes.append(_products(f"{node.name}.r", products))
-        parts.append(nodes[-1].name)
-    return nodes + _sum(graph, node.name, parts + rest, node)
+        parts.append(_products(f"{node.name}.r", products))
+        nodes.append(parts[-1])
+    parts += [graph[name] for name in rest]
+    if len(parts) == 1:  # the sum has become one product: it takes the name
+        return [*nodes, Node(node.name, "reshape", (parts[0].name,), node.shape, (("shape", node.shape),))]
+    return nodes + _sum(graph, node.name, parts)
 
 
-def _sum(graph: Graph, name: str, terms: list[str], like: Node) -> list[Node]:
-    """A chain of additions whose last node has the name; nothing for a single term of another name."""
+def _sum(graph: Graph, name: str, terms: list[Node]) -> list[Node]:
+    """A chain of additions whose last node has the name; nothing for a single term."""
     nodes: list[Node] = []
     total = terms[0]
     for k, term in enumerate(terms[1:], start=2):
-        nodes.append(Node(name if k == len(terms) else f"{name}.{k - 1}", "add", (total, term), like.shape))
-        total = nodes[-1].name
-    if len(terms) == 1 and name == like.name:  # the sum has become one product: it takes the name
-        nodes.append(Node(name, "reshape", (total,), like.shape, (("shape", like.shape),)))
+        shape = broadcast_shape([total.shape, term.shape], graph.sizes)
+        total = Node(name if k == len(terms) else f"{name}.s{k - 1}", "add", (total.name, term.name), shape)
+        nodes.append(total)
     return nodes
 
 
