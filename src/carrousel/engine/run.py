@@ -1,10 +1,7 @@
 """The torch boundary: tensors in, compiled loops over all time steps, tensors and derivatives out."""
 
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any, cast
 
@@ -16,6 +13,7 @@ from carrousel.engine.graph import Graph, axis_size
 from carrousel.engine.lower.interpret import interpret
 from carrousel.engine.lower.jit import Entry, compile_text, vector_bytes
 from carrousel.engine.lower.llvm import Buffer, Loop
+from carrousel.engine.lower.team import call_in_shares
 from carrousel.engine.memory import Lease, lease
 from carrousel.engine.ops import OPS
 from carrousel.engine.plan import Plan
@@ -466,14 +464,8 @@ def execute(
     strides = np.array([tensor.stride(0) if tensor.dim() else 0 for tensor in held], dtype=np.int64)
     sizes = np.array([axis_size(axis, graph.sizes) for axis in loop.axes], dtype=np.int64)
     arrays = [a.ctypes.data for a in (pointers, strides, sizes, rows.offsets)]
-    resets = None if rows.resets is None else rows.resets.data_ptr()
-    shares = rows.shares(_threads(compiled.plan, rows))
-    calls = [(*arrays, rows.steps, first, last, rows.batch, resets) for first, last in shares]
-    waiting = [_workers().submit(entry, *call) for call in calls[1:]]
-    try:
-        entry(*calls[0])
-    finally:  # an interrupt must not free memory that another thread is writing
-        wait(waiting)
+    resets = 0 if rows.resets is None else rows.resets.data_ptr()
+    call_in_shares(entry, arrays, rows.steps, rows.batch, resets, rows.shares(_threads(compiled.plan, rows)))
 
 
 def pack(buffer: Buffer, params: Mapping[str, Tensor], width: int) -> Tensor:
@@ -521,15 +513,6 @@ def _threads(plan: Plan, rows: Rows) -> int:
     )
     worth = int(work * rows.total // _WORTH_A_THREAD)
     return max(1, min(torch.get_num_threads(), rows.batch, worth))
-
-
-@lru_cache(maxsize=1)
-def _pool_of(_process: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="carrousel")
-
-
-def _workers() -> ThreadPoolExecutor:
-    return _pool_of(os.getpid())  # threads do not survive a fork
 
 
 def _elements(graph: Graph, name: str) -> int:

@@ -71,6 +71,11 @@ def compile_text(text: str, symbol: str) -> Entry:
     return cast(Entry, _ENTRY(cast(int, engine.get_function_address(symbol))))
 
 
+def address_of(entry: Entry) -> int:
+    """Where a function's machine code lies."""
+    return ctypes.cast(cast(Any, entry), ctypes.c_void_p).value or 0
+
+
 def _optimise(module: Any, machine: Any) -> None:
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     options.loop_vectorization = False
