@@ -77,7 +77,6 @@ def test_the_default_run_folder_is_named_after_the_task_and_needs_no_matplotlib(
     ]
 
 
-@pytest.mark.tiny
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -108,7 +107,6 @@ def test_bad_input_is_one_line_and_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.tiny
 def test_a_run_folder_in_use_is_left_alone(carrousel: Command, tmp_path: Path) -> None:
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "mine.txt").write_text("mine")
@@ -118,7 +116,6 @@ def test_a_run_folder_in_use_is_left_alone(carrousel: Command, tmp_path: Path) -
     assert [path.name for path in (tmp_path / "used").iterdir()] == ["mine.txt"]
 
 
-@pytest.mark.tiny
 @pytest.mark.parametrize(
     ("num_runs", "said"),
     [

@@ -33,7 +33,6 @@ def finished(comparison: Comparison, num_workers: int = 1) -> list[Run]:
     return sorted((dataclasses.replace(r, seconds=0.0) for r in runs), key=lambda r: (r.cell, r.seed))
 
 
-@pytest.mark.tiny
 def test_there_is_a_mark_at_every_power_of_two_times_1000_and_at_the_budget() -> None:
     marks = Comparison("reber", contenders("srn"), budget=9_001).marks
     assert {1_000, 2_000, 4_000, 8_000, 9_001} <= set(marks)
@@ -42,14 +41,12 @@ def test_there_is_a_mark_at_every_power_of_two_times_1000_and_at_the_budget() ->
     assert Comparison("reber", contenders("srn"), budget=16).marks == (16,)
 
 
-@pytest.mark.tiny
 def test_batches_have_16_strings_and_end_at_the_marks() -> None:
     strings = Strings(find("reber"), 0, (40, 48))
     assert [len(strings.next().lengths) for _ in range(num_batches((40, 48)))] == [16, 16, 8, 8]
     assert isinstance(strings, Batches)
 
 
-@pytest.mark.tiny
 def test_strings_go_on_from_where_they_were_saved() -> None:
     strings = Strings(find("reber"), 0, (64,))
     strings.next()
@@ -61,7 +58,6 @@ def test_strings_go_on_from_where_they_were_saved() -> None:
         np.testing.assert_array_equal(other.next().inputs, inputs)
 
 
-@pytest.mark.tiny
 def test_every_cell_reads_the_same_strings_and_every_seed_others(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[list[str]] = []
     generate = ReberTask.generate
@@ -85,7 +81,6 @@ def test_every_cell_reads_the_same_strings_and_every_seed_others(monkeypatch: py
     assert test[:100] not in (of_srn, of_other_seed)
 
 
-@pytest.mark.tiny
 def test_a_larger_budget_begins_with_the_same_numbers() -> None:
     short, long = (
         finished(Comparison("reber", contenders("srn"), seeds=1, budget=budget, hidden_size=4))[0].curve
@@ -94,7 +89,6 @@ def test_a_larger_budget_begins_with_the_same_numbers() -> None:
     assert (len(short), len(long), long[:1]) == (1, 2, short)
 
 
-@pytest.mark.tiny
 def test_a_run_is_measured_as_it_goes() -> None:
     comparison = Comparison("reber", contenders("srn"), seeds=1, budget=1_000, hidden_size=4)
     *measured, last = compare(comparison)
@@ -116,7 +110,6 @@ def test_a_cell_learns_the_grammar_without_a_memory() -> None:
         assert found.at(found.sequences).strings_right >= 0.99 > found.at(found.sequences - 1).strings_right
 
 
-@pytest.mark.tiny
 def test_what_was_not_learned_has_no_number_of_strings() -> None:
     assert [found.sequences for found in finished(SMALL)] == [None] * 4
 
@@ -125,7 +118,6 @@ def test_processes_change_no_bit() -> None:
     assert finished(SMALL, 2) == finished(SMALL, 1)
 
 
-@pytest.mark.tiny
 def test_the_loss_is_the_mean_over_the_steps_before_the_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     import carrousel.train.compare as module
 
@@ -149,7 +141,6 @@ def test_the_loss_is_the_mean_over_the_steps_before_the_ends(monkeypatch: pytest
     np.testing.assert_allclose(*np.array(found).T, rtol=1e-6)  # float32
 
 
-@pytest.mark.tiny
 def test_the_callers_randomness_and_threads_stay_as_they_were() -> None:
     torch.manual_seed(7)
     expected = torch.rand(3)
@@ -159,12 +150,10 @@ def test_the_callers_randomness_and_threads_stay_as_they_were() -> None:
     assert torch.get_num_threads() == 2
 
 
-@pytest.mark.tiny
 def test_longer_strings_get_more_units() -> None:
     assert [usual_hidden_size(length) for length in (0, 9, 10, 20)] == [12, 12, 24, 24]
 
 
-@pytest.mark.tiny
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -183,7 +172,6 @@ def test_settings_out_of_range_are_refused(changed: dict[str, Any], message: str
         dataclasses.replace(SMALL, **changed)
 
 
-@pytest.mark.tiny
 def test_a_size_that_does_not_fit_the_cell_is_refused_before_training() -> None:
     message = "H=12 cannot be divided into parts of S=5, expected a multiple. Choose sizes that divide."
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):

@@ -35,7 +35,6 @@ def _run(cell: str, seed: int, marks: Sequence[int], rights: Mapping[int, float]
     return Run(cell, seed, 1_234, steps, curve[-1].strings_right, sequences, 1.5 + seed, tuple(curve))
 
 
-@pytest.mark.tiny
 def test_a_cell_at_the_baseline_has_learned_the_grammar_but_not_to_remember() -> None:
     said = findings(
         *made_up(8_000, {"srn": {0: (0.49, 0.51, 0.95)}, "lstm": {0: (0.0, 0.0, 0.0), 4_000: (1.0, 0.99, 1.0)}})
@@ -48,7 +47,6 @@ def test_a_cell_at_the_baseline_has_learned_the_grammar_but_not_to_remember() ->
     ]
 
 
-@pytest.mark.tiny
 def test_a_cell_that_catches_up_is_said_to_be_late_not_unable() -> None:
     rights: dict[str, Rights] = {
         "srn": {0: (0.5, 0.5, 0.5), 12_000: (0.71, 0.8, 0.7), 32_000: (0.96, 1.0, 1.0)},
@@ -64,7 +62,6 @@ def test_a_cell_that_catches_up_is_said_to_be_late_not_unable() -> None:
     ]
 
 
-@pytest.mark.tiny
 def test_between_the_baseline_and_the_criterion_lies_some_memory() -> None:
     said = findings(*made_up(1_000, {"gru": {0: (0.8, 0.7, 0.9)}, "srn": {0: (0.97, 0.98, 0.9)}}))
     assert said == [
@@ -72,7 +69,6 @@ def test_between_the_baseline_and_the_criterion_lies_some_memory() -> None:
     ]
 
 
-@pytest.mark.tiny
 def test_below_the_baseline_the_grammar_is_not_learned() -> None:
     assert findings(*made_up(1_000, {"gru": {0: (0.3, 0.3)}})) == [
         "gru (.300) did not wholly learn the grammar from 1,000 strings."
@@ -81,13 +77,11 @@ def test_below_the_baseline_the_grammar_is_not_learned() -> None:
     assert few_steps == ["gru (.500) did not wholly learn the grammar from 1,000 strings."]
 
 
-@pytest.mark.tiny
 def test_no_memory_is_missed_where_none_is_needed() -> None:
     said = findings(*made_up(1_000, {"srn": {0: (0.95, 0.97)}}, steps=0.995, task="reber"))
     assert said == ["srn (.960) did not wholly learn the grammar from 1,000 strings."]
 
 
-@pytest.mark.tiny
 def test_the_table_has_a_row_for_each_cell_and_one_without_memory() -> None:
     rights: dict[str, Rights] = {
         "srn": {0: (0.5, 0.5, 0.52, 0.9, 0.5)},
@@ -116,7 +110,6 @@ def test_the_learning_curves_are_a_png_file(tmp_path: Path, budget: int) -> None
     assert (tmp_path / "learning_curves.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.tiny
 def test_without_matplotlib_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def find_nothing(_name: str) -> None:
         return None

@@ -98,7 +98,6 @@ def test_a_run_killed_again_and_again_ends_as_one_never_stopped(text: Path, tmp_
     assert len(results(killed)["metrics"]) == 12 + 3
 
 
-@pytest.mark.tiny
 def test_a_run_that_was_asked_to_stop_ends_as_one_never_stopped(text: Path, tmp_path: Path) -> None:
     run_to_the_end(LanguageModelRun.start(config_of(text), tmp_path / "whole"))
     run = LanguageModelRun.start(config_of(text), tmp_path / "stopped")
@@ -108,7 +107,6 @@ def test_a_run_that_was_asked_to_stop_ends_as_one_never_stopped(text: Path, tmp_
     assert results(tmp_path / "stopped") == results(tmp_path / "whole")
 
 
-@pytest.mark.tiny
 def test_a_finished_run_can_be_finished_again(text: Path, tmp_path: Path) -> None:
     run_to_the_end(LanguageModelRun.start(config_of(text), tmp_path / "run"))
     before = results(tmp_path / "run")
@@ -117,7 +115,6 @@ def test_a_finished_run_can_be_finished_again(text: Path, tmp_path: Path) -> Non
     assert results(tmp_path / "run") == before
 
 
-@pytest.mark.tiny
 def test_a_run_folder_holds_what_the_issue_names(text: Path, tmp_path: Path) -> None:
     run = LanguageModelRun.start(config_of(text), tmp_path / "run")
     steps = [event for event in run.train() if isinstance(event, Step)]
@@ -136,7 +133,6 @@ def test_a_run_folder_holds_what_the_issue_names(text: Path, tmp_path: Path) -> 
     assert no_curve is None
 
 
-@pytest.mark.tiny
 def test_the_weights_kept_are_those_that_were_measured_best(text: Path, tmp_path: Path) -> None:
     overrides = ("train.learning_rate=3.0", "train.evaluate_every=1", "train.warmup_updates=11")  # ever worse
     run = LanguageModelRun.start(config_of(text, *overrides), tmp_path / "run")
@@ -149,7 +145,6 @@ def test_the_weights_kept_are_those_that_were_measured_best(text: Path, tmp_path
     assert summary["bits_per_character"] == min(found.values())
 
 
-@pytest.mark.tiny
 def test_a_run_folder_in_use_is_left_alone(text: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "mine").write_text("")
@@ -162,7 +157,6 @@ def test_a_run_folder_in_use_is_left_alone(text: Path, tmp_path: Path) -> None:
     assert os.listdir(tmp_path / "run") == ["mine"]
 
 
-@pytest.mark.tiny
 def test_a_text_that_changed_cannot_be_resumed(text: Path, tmp_path: Path) -> None:
     run_to_the_end(LanguageModelRun.start(config_of(text), tmp_path / "run"))
     text.write_text(text.read_text().replace("fox", "cat"))
@@ -173,7 +167,6 @@ def test_a_text_that_changed_cannot_be_resumed(text: Path, tmp_path: Path) -> No
     )
 
 
-@pytest.mark.tiny
 def test_metrics_that_were_cut_by_hand_cannot_be_resumed(text: Path, tmp_path: Path) -> None:
     run = LanguageModelRun.start(config_of(text), tmp_path / "run")
     run_to_the_end(run)
@@ -187,7 +180,6 @@ def test_metrics_that_were_cut_by_hand_cannot_be_resumed(text: Path, tmp_path: P
     )
 
 
-@pytest.mark.tiny
 def test_only_a_run_folder_can_be_resumed(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for path, what in (
