@@ -11,8 +11,6 @@ from carrousel.tasks import TASKS
 from carrousel.tasks.reber import ReberTask, embedded_reber, reber
 from carrousel.tasks.windows import state_baseline, window_baseline
 
-pytestmark = pytest.mark.tiny
-
 WINDOWS = [
     # task, symbols seen, cross-entropy, share of steps legal
     (reber, 1, 1.164, 0.643),
