@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -174,3 +175,12 @@ def test_a_run_that_was_never_measured_says_how_to_go_on(tmp_path: Path) -> None
         f"sample: {tmp_path} has no model.safetensors, expected the weights that training writes when it first measures the "
         f"model. Go on with the run: carrousel train --resume {tmp_path}"
     )
+
+
+def test_a_model_that_has_gone_to_nothing_is_named() -> None:
+    model = LanguageModel(CharVocabulary.of("abc"), embedding_size=2, hidden_size=3)
+    with torch.no_grad():
+        model.get_parameter("output.weight").fill_(torch.nan)
+    message = "sample: the model gives numbers that are not finite, expected probabilities. Train it with a lower learning rate."
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
+        model.sample("a", 3)

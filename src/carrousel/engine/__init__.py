@@ -108,7 +108,8 @@ def compile_cell(cell: Cell, sizes: Sizes) -> Program:
 
 @lru_cache(maxsize=256)
 def _compiled(cell: Cell, sizes: tuple[tuple[str, int], ...]) -> Program:
-    return Program(trace_cell(cell, dict(sizes)))
+    with torch._C._DisableFuncTorch():  # pyright: ignore[reportPrivateUsage] # the first call may be inside a transform
+        return Program(trace_cell(cell, dict(sizes)))
 
 
 def _needs_interpret(params: Mapping[str, Tensor], x: Tensor, state: Sequence[Tensor]) -> bool:

@@ -38,6 +38,9 @@ loop; saved, a value of the forward step that the backward step reads; grad, the
 VIEWS = frozenset(("reshape", "stop_gradient"))
 """Operations that leave every element in its place: other names for their argument."""
 
+TRUTH = frozenset(("less", "less_equal", "equal", "not", "and", "or"))
+"""Operations that give truth values, which are made where they are read: no memory holds them."""
+
 
 def axis_size(axis: str, sizes: Mapping[str, int]) -> int:
     """Elements along one axis: axis_size("N*S", {"N": 3, "S": 2}) is 6."""

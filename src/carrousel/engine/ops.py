@@ -62,15 +62,23 @@ def _elementwise(name: str, arity: int, function: Callable[..., Tensor]) -> Op:
     )
 
 
-def _matvec_shape(shapes: Sequence[Shape], _settings: Settings, sizes: Sizes) -> Shape:
+def _turned(settings: Settings) -> bool:
+    return bool(settings.get("transposed", 0))
+
+
+def _matvec_shape(shapes: Sequence[Shape], settings: Settings, sizes: Sizes) -> Shape:
     matrix, vector = shapes
+    if _turned(settings):
+        matrix = (*matrix[:-2], *matrix[:-3:-1])
     if len(matrix) < 2 or len(vector) < 1 or axis_size(matrix[-1], sizes) != axis_size(vector[-1], sizes):
         raise ValueError(f"matrix ({' '.join(matrix)}) and vector ({' '.join(vector)}) do not multiply")
     return (*(broadcast_shape([matrix[:-2], vector[:-1]], sizes) if matrix[:-2] or vector[:-1] else ()), matrix[-2])
 
 
-def _matvec(arguments: Sequence[Tensor], _settings: Settings, _sizes: Sizes) -> Tensor:
+def _matvec(arguments: Sequence[Tensor], settings: Settings, _sizes: Sizes) -> Tensor:
     matrix, vector = arguments
+    if _turned(settings):
+        matrix = matrix.transpose(-2, -1)
     if matrix.shape[0] == 1 and matrix.dim() == 3:
         return torch.nn.functional.linear(vector, matrix[0])
     matrix, column = _aligned([matrix, vector.unsqueeze(-1)])
@@ -80,7 +88,7 @@ def _matvec(arguments: Sequence[Tensor], _settings: Settings, _sizes: Sizes) -> 
 def _products_shape(shapes: Sequence[Shape], settings: Settings, sizes: Sizes) -> Shape:
     turned = cast(tuple[int, ...], settings["transposed"])
     results = {
-        _matvec_shape([matrix[::-1] if is_turned else matrix, vector], settings, sizes)
+        _matvec_shape([matrix[::-1] if is_turned else matrix, vector], {}, sizes)
         for matrix, vector, is_turned in zip(shapes[::2], shapes[1::2], turned, strict=True)
     }
     return broadcast_shape(list(results), sizes)
@@ -89,7 +97,7 @@ def _products_shape(shapes: Sequence[Shape], settings: Settings, sizes: Sizes) -
 def _products(arguments: Sequence[Tensor], settings: Settings, sizes: Sizes) -> Tensor:
     turned = cast(tuple[int, ...], settings["transposed"])
     terms = [
-        _matvec([matrix.transpose(1, 2) if is_turned else matrix, vector], settings, sizes)
+        _matvec([matrix.transpose(1, 2) if is_turned else matrix, vector], {}, sizes)
         for matrix, vector, is_turned in zip(arguments[::2], arguments[1::2], turned, strict=True)
     ]
     return sum(terms[1:], terms[0])
@@ -131,6 +139,19 @@ def _sliced(shapes: Sequence[Shape], settings: Settings, _sizes: Sizes) -> Shape
 def _slice(arguments: Sequence[Tensor], settings: Settings, _sizes: Sizes) -> Tensor:
     axis, start, stop = (cast(int, settings[key]) for key in ("axis", "start", "stop"))
     return arguments[0].narrow(axis + 1, start, stop - start)
+
+
+def _padded(shapes: Sequence[Shape], settings: Settings, sizes: Sizes) -> Shape:
+    axis, before, after = (cast(int, settings[key]) for key in ("axis", "before", "after"))
+    size = before + axis_size(shapes[0][axis], sizes) + after
+    return (*shapes[0][:axis], str(size), *shapes[0][axis + 1 :])
+
+
+def _pad(arguments: Sequence[Tensor], settings: Settings, _sizes: Sizes) -> Tensor:
+    axis, before, after = (cast(int, settings[key]) for key in ("axis", "before", "after"))
+    (argument,) = arguments
+    edges = [0, 0] * (argument.dim() - axis - 2) + [before, after]
+    return torch.nn.functional.pad(argument, edges)
 
 
 def _concatenated(shapes: Sequence[Shape], settings: Settings, sizes: Sizes) -> Shape:
@@ -194,14 +215,13 @@ OPS: Mapping[str, Op] = {
             lambda a, settings, _z: a[0].permute(0, *(i + 1 for i in cast(tuple[int, ...], settings["order"]))),
         ),
         Op("slice", 1, _sliced, _slice),
+        Op("pad", 1, _padded, _pad),
         Op("concatenate", -1, _concatenated, _concatenate),
     )
 }
 """Name -> operation.
 
 `products` is the sum of matrix-vector products that passes make: matrix, vector, matrix, vector, ..., with a 1 in `transposed` for
-each matrix that is used turned over. `constant` is not here: it has no arguments, and its value is its only setting.
+each matrix that is used turned over. `matvec` turns its matrix over where its setting `transposed` is 1. `pad` puts zeros before and
+after along one axis: the derivative of `slice`. `constant` is not here: it has no arguments, and its value is its only setting.
 """
-
-TRUTH = frozenset(("less", "less_equal", "equal", "not", "and", "or"))
-"""Operations whose result is true or false."""

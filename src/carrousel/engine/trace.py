@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from carrousel.engine.graph import Attribute, Graph, Node, Shape, axis_size, shape_sizes
-from carrousel.engine.ops import OPS, TRUTH
+from carrousel.engine.graph import TRUTH, Attribute, Graph, Node, Shape, axis_size, shape_sizes
+from carrousel.engine.ops import OPS
 from carrousel.engine.spec import check
 from carrousel.errors import TraceError
 

@@ -225,6 +225,10 @@ def _read_config(folder: Path, where: str) -> Mapping[str, Any]:
 
 
 def _draw(logits: Float[Tensor, " C"], temperature: float, generator: torch.Generator | None) -> Tensor:
+    if not torch.isfinite(logits).all():
+        raise ConfigError(
+            "sample: the model gives numbers that are not finite, expected probabilities. Train it with a lower learning rate."
+        )
     if temperature == 0:
         return logits.argmax()
     return torch.multinomial((logits / temperature).softmax(-1), 1, generator=generator)

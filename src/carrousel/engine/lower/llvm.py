@@ -10,10 +10,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
-from carrousel.engine.graph import VIEWS, Graph, Node, Shape
+from carrousel.engine.graph import TRUTH, VIEWS, Graph, Node, Shape
 from carrousel.engine.lower.emitter import Emitter, literal
 from carrousel.engine.lower.vector_math import VECTOR
-from carrousel.engine.ops import TRUTH
 from carrousel.engine.passes.split_phases import Phase, split_phases
 
 MOVES = frozenset(("broadcast", "sum"))

@@ -20,15 +20,16 @@ class _Format(NamedTuple):
     bias: int
     high: float  # ln 2 with trailing zero bits, so that n * high is exact
     low: float
-    largest: float  # exp of it is finite
-    smallest: float  # exp of it is normal
+    infinite: float  # exp from here on is infinite
+    vanishing: float  # exp up to here is 0
+    largest: float  # 2^n of it is a normal number, and so is 2^-n
     saturated: float  # tanh of it rounds to 1
 
 
 _FORMATS = {
-    "float": _Format(7, 12582912.0, 23, 127, 0.693359375, -2.12194440e-4, 88.02, -87.33, 9.5),
+    "float": _Format(7, 12582912.0, 23, 127, 0.693359375, -2.12194440e-4, 88.7229, -104.0, 87.3, 9.5),
     "double": _Format(
-        13, 6755399441055744.0, 52, 1023, 0.693145751953125, 1.42860682030941723212e-6, 709.4, -708.3, 20.0
+        13, 6755399441055744.0, 52, 1023, 0.693145751953125, 1.42860682030941723212e-6, 709.7828, -746.0, 708.3, 20.0
     ),
 }
 
@@ -39,44 +40,56 @@ def _clamped(e: Emitter, x: str, low: float, high: float) -> str:
 
 
 def _reduced(e: Emitter, x: str) -> tuple[str, str]:
-    """2^n, and e^r - 1."""
+    """n, in the low bits of a number, and e^r - 1."""
     f = _FORMATS[e.element]
     shifted = e.fma(x, e.number(1 / log(2)), e.number(f.magic))
     n = e.binary("fsub", shifted, e.number(f.magic))
     r = e.fma(n, e.number(-f.high), x)
     r = e.fma(n, e.number(-f.low), r)
-    bits = e.value(f"bitcast {e.vector} {shifted} to {e.ints}")
-    biased = e.value(f"add {e.ints} {bits}, splat (i{e.bits} {f.bias})")
-    power = e.value(f"shl {e.ints} {biased}, splat (i{e.bits} {f.mantissa})")
     series = e.number(1 / factorial(f.terms))
     for k in range(f.terms - 1, 1, -1):
         series = e.fma(series, r, e.number(1 / factorial(k)))
     series = e.fma(e.binary("fmul", series, r), r, r)
-    return e.value(f"bitcast {e.ints} {power} to {e.vector}"), series
+    return e.value(f"bitcast {e.vector} {shifted} to {e.ints}"), series
+
+
+def _power(e: Emitter, n: str) -> str:
+    """2^n, for n in the low bits of a whole number and within the exponents of normal numbers."""
+    f = _FORMATS[e.element]
+    biased = e.value(f"add {e.ints} {n}, splat (i{e.bits} {f.bias})")
+    power = e.value(f"shl {e.ints} {biased}, splat (i{e.bits} {f.mantissa})")
+    return e.value(f"bitcast {e.ints} {power} to {e.vector}")
 
 
 def exp(e: Emitter, x: str) -> str:
-    """e^x; 0 below the smallest normal result, infinity above the largest."""
+    """e^x, over the whole range of the format: 2^n is multiplied on in two halves."""
     f = _FORMATS[e.element]
-    power, series = _reduced(e, _clamped(e, x, f.smallest, f.largest))
-    inside = e.fma(power, series, power)
-    inside = e.select(e.compare("ogt", x, e.number(f.largest)), e.number(float("inf")), inside)
-    return e.select(e.compare("olt", x, e.number(f.smallest)), e.number(0.0), inside)
+    bits, series = _reduced(e, _clamped(e, x, f.vanishing, f.infinite))
+    magic = e.value(f"bitcast {e.vector} {e.number(f.magic)} to {e.ints}")
+    n = e.value(f"sub {e.ints} {bits}, {magic}")
+    half = e.value(f"ashr {e.ints} {n}, splat (i{e.bits} 1)")
+    rest = e.value(f"sub {e.ints} {n}, {half}")
+    first = _power(e, half)
+    result = e.binary("fmul", e.fma(first, series, first), _power(e, rest))
+    return e.select(e.compare("oge", x, e.number(f.infinite)), e.number(float("inf")), result)
 
 
 def sigmoid(e: Emitter, x: str) -> str:
-    """1 / (1 + e^-x)."""
+    """1 / (1 + e^-x); 0 where that is below half the smallest number."""
     f = _FORMATS[e.element]
     negative = e.value(f"fneg {e.vector} {x}")
-    power, series = _reduced(e, _clamped(e, negative, f.smallest, f.largest))
-    return e.binary("fdiv", e.number(1.0), e.binary("fadd", e.fma(power, series, power), e.number(1.0)))
+    bits, series = _reduced(e, _clamped(e, negative, -f.largest, f.largest))
+    power = _power(e, bits)
+    result = e.binary("fdiv", e.number(1.0), e.binary("fadd", e.fma(power, series, power), e.number(1.0)))
+    return e.select(e.compare("olt", x, e.number(f.vanishing)), e.number(0.0), result)
 
 
 def tanh(e: Emitter, x: str) -> str:
     """(e^2x - 1) / (e^2x + 1), from e^2x - 1, which keeps small x exact."""
     f = _FORMATS[e.element]
     limited = _clamped(e, x, -f.saturated, f.saturated)
-    power, series = _reduced(e, e.binary("fadd", limited, limited))
+    bits, series = _reduced(e, e.binary("fadd", limited, limited))
+    power = _power(e, bits)
     minus_one = e.fma(power, series, e.binary("fsub", power, e.number(1.0)))
     return e.binary("fdiv", minus_one, e.binary("fadd", minus_one, e.number(2.0)))
 

@@ -1,6 +1,6 @@
 """Which values the forward loop writes down for the backward one, and which the backward one computes again."""
 
-from carrousel.engine.graph import Graph, Node, without_dead
+from carrousel.engine.graph import TRUTH, Graph, Node, without_dead
 
 _ACTIVATIONS = frozenset(("tanh", "sigmoid", "exp", "log", "sqrt", "sin", "cos", "softplus"))
 
@@ -47,10 +47,11 @@ def choose_tape(forward: Graph, backward: Graph) -> tuple[Graph, tuple[str, ...]
 
 
 def _raw(graph: Graph) -> set[str]:
-    """Values that a product reaches without passing an activation."""
+    """Numbers that a product reaches without passing an activation."""
     reached: set[str] = set()
     for node in graph.nodes:
-        if node.op == "products" or (node.op not in _ACTIVATIONS and any(arg in reached for arg in node.args)):
+        is_passed_on = node.op not in _ACTIVATIONS and node.op not in TRUTH
+        if node.op == "products" or (is_passed_on and any(arg in reached for arg in node.args)):
             reached.add(node.name)
     return reached
 

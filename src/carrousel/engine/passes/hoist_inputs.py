@@ -1,8 +1,6 @@
 """What needs no state leaves the loop: it is computed for all time steps at once."""
 
-from carrousel.engine.graph import Graph, Node, without_dead
-
-_TRUTH = frozenset(("less", "less_equal", "equal", "not", "and", "or"))
+from carrousel.engine.graph import TRUTH, Graph, Node, without_dead
 
 
 def hoist_inputs(graph: Graph) -> tuple[Graph, Graph]:
@@ -21,7 +19,7 @@ def hoist_inputs(graph: Graph) -> tuple[Graph, Graph]:
     wanted = {name for _, name in graph.outputs}
     inside: set[str] = set()
     for node in reversed(graph.nodes):
-        if kinds[node.name] == "loop" or (node.op in _TRUTH and node.name in wanted):
+        if kinds[node.name] == "loop" or (node.op in TRUTH and node.name in wanted):
             inside.add(node.name)
             wanted.update(node.args)
     loop_nodes = [node for node in graph.nodes if node.name in inside]
