@@ -222,6 +222,6 @@ OPS: Mapping[str, Op] = {
 """Name -> operation.
 
 `products` is the sum of matrix-vector products that passes make: matrix, vector, matrix, vector, ..., with a 1 in `transposed` for
-each matrix that is used turned over. `matvec` turns its matrix over where its setting `transposed` is 1. `pad` puts zeros before and
-after along one axis: the derivative of `slice`. `constant` is not here: it has no arguments, and its value is its only setting.
+each matrix that is used turned over. `matvec` turns its matrix over where its setting `transposed` is 1. `pad` puts zeros before
+and after along one axis: the derivative of `slice`. `constant` is not here: it has no arguments, and its value is its only setting.
 """

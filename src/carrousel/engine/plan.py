@@ -7,7 +7,7 @@ from functools import cached_property
 from carrousel.engine.graph import Graph, Node
 from carrousel.engine.lower.llvm import Loop, Traffic, lower, unsupported
 from carrousel.engine.passes.choose_tape import choose_tape
-from carrousel.engine.passes.differentiate import RULES, WITHOUT_DERIVATIVE, differentiate
+from carrousel.engine.passes.differentiate import NEXT, OUTPUT, PREFIX, RULES, WITHOUT_DERIVATIVE, differentiate
 from carrousel.engine.passes.hoist_inputs import hoist_inputs
 from carrousel.engine.passes.join_matmuls import join_matmuls
 from carrousel.engine.passes.simplify import simplify
@@ -132,8 +132,8 @@ class Plan:
         """The backward loop as LLVM text."""
         grads = {node.name: node.name for node in self.backward.leaves("grad")}
         traffic = Traffic(
-            streams=tuple(n.name for n in self.backward.nodes if n.op == "saved" or n.name == "d_output"),
-            carries={name: name.removeprefix("d_").removesuffix("_next") for name in grads if name != "d_output"},
+            streams=tuple(n.name for n in self.backward.nodes if n.op == "saved" or n.name == OUTPUT),
+            carries={n: n.removeprefix(PREFIX).removesuffix(NEXT) for n in grads if n != OUTPUT},
             stream_writes=self.backward_streams,
             carry_writes={
                 role.removeprefix("state."): name for role, name in self.backward.outputs if role.startswith("state.")
@@ -144,8 +144,8 @@ class Plan:
 
     @cached_property
     def backward_streams(self) -> tuple[str, ...]:
-        """Values that the backward loop writes for every step; `d_output` is there already."""
-        return tuple(dict.fromkeys(name for _, name in self.derivatives if name != "d_output"))
+        """Values that the backward loop writes for every step; the derivative of the output is there already."""
+        return tuple(dict.fromkeys(name for _, name in self.derivatives if name != OUTPUT))
 
 
 def make_plan(graph: Graph) -> Plan:

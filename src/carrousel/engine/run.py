@@ -16,6 +16,7 @@ from carrousel.engine.lower.llvm import Buffer, Loop
 from carrousel.engine.lower.team import call_in_shares
 from carrousel.engine.memory import Lease, lease
 from carrousel.engine.ops import OPS
+from carrousel.engine.passes.differentiate import OUTPUT
 from carrousel.engine.plan import Plan
 
 _ELEMENTS = {torch.float32: "float", torch.float64: "double"}
@@ -310,7 +311,7 @@ class _Backward:
     def _d_streams(self) -> dict[str, Tensor]:
         """Memory for what the backward loop writes: the derivatives of joined streams side by side."""
         outputs = dict(self.plan.derivatives)
-        found = {"d_output": self._d_output()}
+        found = {OUTPUT: self._d_output()}
         self.copies: list[tuple[Tensor, str]] = []  # columns whose values the loop writes elsewhere
         widths = [self.params[w].shape[0] for w in self.plan.linear.weights]
         if widths:

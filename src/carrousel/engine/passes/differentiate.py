@@ -9,13 +9,20 @@ from carrousel.engine.ops import OPS
 def differentiate(graph: Graph) -> Graph:
     """The backward step: derivatives of output and next state in, derivatives of inputs, state and parameters out.
 
-    Needs: a loop (`hoist_inputs`) with broadcasts spelled out. Gives: a graph with leaves `d_output` and `d_<field>_next`
+    Needs: a loop (`hoist_inputs`) with broadcasts spelled out. Gives: a graph with leaves `d/output` and `d/<field>/next`
     (grad), values of the forward step under their own names (saved) and parameters; outputs `input.<value>`,
     `state.<field>`, `param.<name>` (one term a step, still to be summed over time and batch) and, for each matrix,
     `weight.<matrix>.<vector>`, the derivative of the product it made: the matrix's own derivative is that, times the vector, summed
     over all steps, which `run` does in one product after the loop.
     """
     return _Derivative(graph).graph()
+
+
+PREFIX, NEXT = "d/", "/next"
+"""Derivatives are named with a stroke, which no variable of a step can have."""
+
+OUTPUT = f"{PREFIX}output"
+"""The derivative of the output."""
 
 
 class _Derivative:
@@ -30,7 +37,7 @@ class _Derivative:
 
     def graph(self) -> Graph:
         for role, name in self.forward.outputs:
-            leaf = "d_output" if role == "output" else f"d_{role.removeprefix('state.')}_next"
+            leaf = OUTPUT if role == "output" else f"{PREFIX}{role.removeprefix('state.')}{NEXT}"
             self.nodes[leaf] = Node(leaf, "grad", (), self.forward[name].shape)
             self.terms.setdefault(name, []).append(leaf)
         for node in reversed(self.forward.nodes):
@@ -45,9 +52,7 @@ class _Derivative:
             if node.op in ("state", "input")
         ]
         for node in self.forward.leaves("param"):
-            total = self.total(node.name)
-            if total is not None:
-                outputs.append((f"param.{node.name}", total))
+            outputs += [(f"param.{node.name}", total) for total in self._totals_by_shape(node.name)]
         return Graph(
             f"{self.forward.name}.backward", tuple(self.nodes.values()), (*outputs, *self.weights), self.forward.sizes
         )
@@ -59,12 +64,21 @@ class _Derivative:
         return fields[[leaf.name for leaf in self.forward.leaves("state")].index(node.name)]
 
     def _total_or_zero(self, node: Node) -> str:
+        """The derivative of a leaf; where nothing depends on it, a zero of its shape."""
         total = self.total(node.name)
-        return (
-            total
-            if total is not None
-            else self.emit("broadcast", [self.constant(0.0)], node.shape, {"shape": node.shape})
-        )
+        if total is not None:
+            return total
+        like = self.read(node.name)
+        never = self.pointwise("less", like, like)
+        return self.pointwise("where", never, like, self.constant(0.0))
+
+    def _totals_by_shape(self, name: str) -> list[str]:
+        """The terms of a parameter, added where they have one shape; `run` sums the rest over what they stretched."""
+        by_shape: dict[Shape, str] = {}
+        for term in self.terms.get(name, []):
+            shape = self.nodes[term].shape
+            by_shape[shape] = self.emit("add", [by_shape[shape], term], shape, {}) if shape in by_shape else term
+        return list(by_shape.values())
 
     def total(self, name: str) -> str | None:
         """The sum of all terms collected for a value, as one node; None when nothing depends on it."""
@@ -73,13 +87,15 @@ class _Derivative:
         if products:
             args = [arg for matrix, derivative, _ in products for arg in (self.read(matrix), derivative)]
             turned = tuple(is_turned for _, _, is_turned in products)
-            terms.append(self.emit("products", args, self.forward[name].shape, {"transposed": turned}, f"d_{name}.r"))
+            terms.append(
+                self.emit("products", args, self.forward[name].shape, {"transposed": turned}, f"{PREFIX}{name}.r")
+            )
         if not terms:
             return None
         total = terms[0]
         for k, term in enumerate(terms[1:], start=2):
             last = k == len(terms)
-            total = self.emit("add", [total, term], self.forward[name].shape, {}, f"d_{name}" if last else "")
+            total = self.emit("add", [total, term], self.forward[name].shape, {}, f"{PREFIX}{name}" if last else "")
         return total
 
     def add(self, name: str, term: str) -> None:
@@ -99,7 +115,7 @@ class _Derivative:
     def emit(
         self, op: str, args: Sequence[str], shape: Shape, settings: Mapping[str, Attribute], name: str = ""
     ) -> str:
-        name = name if name and name not in self.nodes else f"d{len(self.nodes)}"
+        name = name if name and name not in self.nodes else f"{PREFIX}{len(self.nodes)}"
         self.nodes[name] = Node(name, op, tuple(args), shape, tuple(settings.items()))
         return name
 

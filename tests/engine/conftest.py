@@ -1,0 +1,35 @@
+"""One thread where a test asks for no more, and golden texts that can be written anew."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--regenerate-golden", action="store_true", help="write the golden texts instead of comparing them"
+    )
+
+
+@pytest.fixture(autouse=True)
+def _one_thread(_same_start: None) -> None:  # pyright: ignore[reportUnusedFunction]
+    """Small products lose more than they gain by torch's own threads."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare a text with the file of that name; `pytest tests/engine --regenerate-golden` writes the file instead."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--regenerate-golden", default=False):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8")
+
+    return compare
