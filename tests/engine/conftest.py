@@ -1,8 +1,9 @@
-"""One thread where a test asks for no more, and golden texts that can be written anew."""
+"""One thread where a test asks for no more, annotations unchecked, and golden texts that can be written anew."""
 
 from collections.abc import Callable
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import torch
 
@@ -19,6 +20,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def _one_thread(_same_start: None) -> None:  # pyright: ignore[reportUnusedFunction]
     """Small products lose more than they gain by torch's own threads."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _annotations_unchecked(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+    """A compilation makes tens of thousands of calls: to check the annotations of each takes longer than all the rest."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.fixture

@@ -354,6 +354,15 @@ class TestSharedMemory:
         finally:
             gc.enable()
 
+    def test_backward_gives_the_memory_back_while_the_output_lives(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        given = problem(CELLS["lstm"])
+        leases = leases_taken(monkeypatch)
+        y, _, _ = given.program(given.params, given.x, given.state)
+        y.sum().backward(retain_graph=True)
+        assert any(alive() for alive in leases)
+        y.sum().backward()
+        assert not any(alive() for alive in leases)
+
     def test_training_after_inference_mode_works(self) -> None:
         layer = carrousel.Recurrent("lstm", 3, 5)
         x = torch.randn(33, 9, 3)

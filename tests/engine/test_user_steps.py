@@ -1,6 +1,7 @@
 """Steps as users may write them, each with a trait that the cells of the catalogue do not have, against `interpret`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import pytest
@@ -192,3 +193,40 @@ def test_a_hoisted_part_under_autocast_and_in_inference_mode_stays_in_float32() 
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(layer(x)[0].detach(), expected)
     layer(x)[0].sum().backward()
+
+
+MODES: dict[str, Callable[[], AbstractContextManager[Any]]] = {
+    "no_grad": torch.no_grad,
+    "inference_mode": torch.inference_mode,
+    "autocast": lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+    "default dtype": lambda: default_dtype(torch.float64),
+}
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+def test_a_first_call_in_any_mode_traces_the_same_graph(mode: Callable[[], AbstractContextManager[Any]]) -> None:
+    graphs: list[str] = []
+    for context in (nullcontext, mode):
+        layer = carrousel.Recurrent(cell_of(output_through_a_matrix), 3, 6, dtype=torch.float32)
+        with context():
+            layer(torch.randn(4, 2, 3, dtype=torch.float32))
+        graphs.append(str(layer.graph()))
+    assert graphs[0] == graphs[1]
+
+
+def test_a_first_call_inside_a_transform_traces_the_same_graph() -> None:
+    layer = carrousel.Recurrent(cell_of(output_through_a_matrix), 3, 6)
+
+    def total(x: Tensor) -> Tensor:
+        return layer(x)[0].sum()
+
+    torch.func.grad(total)(torch.randn(4, 2, 3))
+    assert str(layer.graph()) == str(carrousel.Recurrent(cell_of(output_through_a_matrix), 3, 6).graph())
+
+
+@contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    yield
+    torch.set_default_dtype(before)

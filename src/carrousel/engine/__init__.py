@@ -108,7 +108,8 @@ def compile_cell(cell: Cell, sizes: Sizes) -> Program:
 
 @lru_cache(maxsize=256)
 def _compiled(cell: Cell, sizes: tuple[tuple[str, int], ...]) -> Program:
-    with torch._C._DisableFuncTorch():  # pyright: ignore[reportPrivateUsage] # the first call may be inside a transform
+    # The first call may be inside a mode or a transform, which the trace would show.
+    with torch.inference_mode(False), torch._C._DisableFuncTorch():  # pyright: ignore[reportPrivateUsage]
         return Program(trace_cell(cell, dict(sizes)))
 
 

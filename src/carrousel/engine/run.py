@@ -152,6 +152,8 @@ class _Run(torch.autograd.Function):
         wanted = dict(zip(ctx.names, ctx.needs_input_grad[4 + count :], strict=True))
         with torch.autocast(x.device.type, enabled=False):
             d_x, d_state, d_params = _Backward(call, x, params, derivatives, ctx.needs_input_grad[3], wanted).run()
+        if not torch._C._autograd._get_current_graph_task_keep_graph():  # pyright: ignore[reportPrivateUsage]
+            ctx.call = None  # the tape can serve the next call while the caller still holds y
         return None, None, None, d_x, *d_state, *(d_params.get(name) for name in ctx.names)
 
 
