@@ -5,11 +5,26 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import jaxtyping
 import numpy as np
 import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook("carrousel", "type_checker.checked")
+PACKAGE = Path(__file__).parent.parent / "src" / "carrousel"
+UNCHECKED = {"engine.lower", "engine.passes", "engine.views", "engine.graph", "engine.derivatives", "engine.plan"}
+"""The compiler: it handles no tensor, and one compilation makes tens of thousands of calls."""
+
+
+def _checked_modules() -> list[str]:
+    """Every module and package of the first two levels but the compiler's, and `interpret`."""
+    paths = [path for pattern in ("*", "engine/*") for path in PACKAGE.glob(pattern)]
+    paths = [path for path in paths if path.is_dir() or path.suffix == ".py"]
+    names = {path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".") for path in paths}
+    names = {name for name in names if not name.rpartition(".")[2].startswith("_")}
+    return [f"carrousel.{name}" for name in sorted(names - UNCHECKED - {"engine"} | {"engine.lower.interpret"})]
+
+
+install_import_hook(_checked_modules(), "type_checker.checked")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,6 +48,12 @@ def _same_start(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[rep
         torch.set_default_dtype(torch.float32)
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def annotations_unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compilation makes tens of thousands of calls: to check the annotations of each takes longer than all the rest."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.fixture

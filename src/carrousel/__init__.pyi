@@ -9,8 +9,10 @@ from .engine import SlowPathWarning as SlowPathWarning
 from .layers import GRU as GRU
 from .layers import LSTM as LSTM
 from .layers import RNN as RNN
+from .layers import Draw as Draw
 from .layers import Recurrent as Recurrent
 from .layers import Trace as Trace
+from .layers import masks as masks
 from .models import LanguageModel as LanguageModel
 
 __all__: list[str]

@@ -19,13 +19,14 @@ derived from the `step` by the engine; nobody writes a second copy.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from inspect import signature, unwrap
 from typing import Any, cast, get_type_hints
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from carrousel.axes import AXES
+from carrousel.axes import AXES, EMPTY_AXES
 from carrousel.errors import ConfigError, ShapeError, nearest
 
 Sizes = Mapping[str, int]
@@ -60,6 +61,84 @@ def uniform_hidden(axis: str = "H") -> Initialiser:
 def uniform(bound: float) -> Initialiser:
     """Uniform within ±bound."""
     return Initialiser(f"U(-{bound:g}, {bound:g})", lambda t, _, g: t.uniform_(-bound, bound, generator=g))
+
+
+def uniform_between(low: float, high: float) -> Initialiser:
+    """Uniform from low to high."""
+    return Initialiser(f"U({low:g}, {high:g})", lambda t, _, g: t.uniform_(low, high, generator=g))
+
+
+def uniform_by(axis: str, scale: float) -> Initialiser:
+    """Uniform within ±scale/√size of the axis: with the input axis and scale √3 (LeCun) the variance is 1/D."""
+
+    def fill(tensor: Tensor, sizes: Sizes, generator: torch.Generator | None) -> None:
+        bound = scale * sizes[axis] ** -0.5
+        tensor.uniform_(-bound, bound, generator=generator)
+
+    return Initialiser(f"U(-{scale:.4g}/√{axis}, {scale:.4g}/√{axis})", fill)
+
+
+def glorot_uniform(inputs: str = "D", outputs: str = "H") -> Initialiser:
+    """Uniform within ±√(6 / (inputs + outputs)), the sizes of the two axes (Glorot and Bengio 2010)."""
+
+    def fill(tensor: Tensor, sizes: Sizes, generator: torch.Generator | None) -> None:
+        bound = (6 / (sizes[inputs] + sizes[outputs])) ** 0.5
+        tensor.uniform_(-bound, bound, generator=generator)
+
+    return Initialiser(f"U(-√(6/({inputs}+{outputs})), √(6/({inputs}+{outputs})))", fill)
+
+
+def glorot_normal(inputs: str = "D", outputs: str = "H") -> Initialiser:
+    """Normal around 0 with variance 2 / (inputs + outputs), the sizes of the two axes (Glorot and Bengio 2010)."""
+
+    def fill(tensor: Tensor, sizes: Sizes, generator: torch.Generator | None) -> None:
+        tensor.normal_(0.0, (2 / (sizes[inputs] + sizes[outputs])) ** 0.5, generator=generator)
+
+    return Initialiser(f"N(0, 2/({inputs}+{outputs}))", fill)
+
+
+def normal(std: float, mean: float = 0.0) -> Initialiser:
+    """Normal with that standard deviation."""
+    return Initialiser(f"N({mean:g}, {std:g}²)", lambda t, _, g: t.normal_(mean, std, generator=g))
+
+
+def normal_by(axis: str, scale: float) -> Initialiser:
+    """Normal around 0 with standard deviation scale/√size of the axis."""
+
+    def fill(tensor: Tensor, sizes: Sizes, generator: torch.Generator | None) -> None:
+        tensor.normal_(0.0, scale * sizes[axis] ** -0.5, generator=generator)
+
+    return Initialiser(f"N(0, {scale:.4g}²/{axis})", fill)
+
+
+def unit_rows() -> Initialiser:
+    """Rows (the last axis) of length 1 in random directions."""
+
+    def fill(tensor: Tensor, _sizes: Sizes, generator: torch.Generator | None) -> None:
+        tensor.normal_(generator=generator)
+        tensor.div_((tensor * tensor).sum(-1, keepdim=True).sqrt())
+
+    return Initialiser("random rows of length 1", fill)
+
+
+def orthogonal() -> Initialiser:
+    """Every matrix (the last two axes) orthogonal, drawn at random; one that is not square has orthonormal rows or columns."""
+
+    def fill(tensor: Tensor, _sizes: Sizes, generator: torch.Generator | None) -> None:
+        for matrix in tensor.reshape(_product(tensor.shape[:-2]), *tensor.shape[-2:]):
+            torch.nn.init.orthogonal_(matrix, generator=generator)
+
+    return Initialiser("orthogonal", fill)
+
+
+def evenly_spaced(first: float, last: float) -> Initialiser:
+    """From `first` to `last` in equal steps along the last axis."""
+
+    def fill(tensor: Tensor, _sizes: Sizes, _generator: torch.Generator | None) -> None:
+        values = torch.linspace(first, last, tensor.shape[-1], dtype=tensor.dtype, device=tensor.device)
+        tensor.copy_(values.expand_as(tensor))
+
+    return Initialiser(f"{first:g} … {last:g} in equal steps", fill)
 
 
 def constant(value: float, *, is_fixed: bool = False) -> Initialiser:
@@ -119,13 +198,40 @@ def quotient(whole: str, part: str) -> Callable[[Sizes], int]:
     return rule
 
 
+def one_less(axis: str) -> Callable[[Sizes], int]:
+    """The rule "one less than the size of `axis`", refused where that leaves nothing."""
+
+    def rule(sizes: Sizes) -> int:
+        if sizes[axis] < 2:
+            raise ConfigError(f"{axis}={sizes[axis]} ({AXES[axis]}), expected at least 2. Choose a larger size.")
+        return sizes[axis] - 1
+
+    return rule
+
+
+def same(axis: str, other: str) -> Callable[[Sizes], int]:
+    """The rule "as many as `other`", refused where the size of `axis` differs."""
+
+    def rule(sizes: Sizes) -> int:
+        if sizes[axis] != sizes[other]:
+            raise ConfigError(
+                f"{axis}={sizes[axis]} and {other}={sizes[other]}, expected the same size: the step adds x_t itself to its "
+                "units. Choose equal sizes."
+            )
+        return sizes[other]
+
+    return rule
+
+
 @dataclass(frozen=True, eq=False)
 class Cell:
     """One recurrent cell: its mathematics and its card.
 
     Args:
         name: lower case, with underscores; unique in the catalogue.
-        step: (params, x_t, state) -> (y_t, state), pure, for one sequence and one time step.
+        step: (params, x_t, state) -> (y_t, state), pure, for one sequence and one time step. A stochastic cell's step takes
+            random numbers as further arguments, each annotated with its axes: `u_t: Float[Tensor, "K H"]` is uniform
+            in [0, 1), new at every step.
         Params: NamedTuple class whose fields carry shape annotations in axis letters.
         State: the same, for what one time step hands to the next.
         init: parameter name -> initialiser, one entry a parameter.
@@ -138,7 +244,7 @@ class Cell:
     """
 
     name: str
-    step: Callable[[Any, Tensor, Any], tuple[Tensor, Any]]
+    step: Callable[..., tuple[Tensor, Any]]
     Params: type[Any]
     State: type[Any]
     init: Mapping[str, Initialiser]
@@ -170,6 +276,14 @@ class Cell:
         """State field -> its axes, read from the annotations."""
         return annotated_axes(self.State)
 
+    @cached_property
+    def noise_axes(self) -> dict[str, tuple[str, ...]]:
+        """Random numbers that the step takes -> their axes, read from the annotations; empty when it draws none."""
+        step = unwrap(self.step)
+        names = list(signature(step).parameters)[3:]
+        hints = get_type_hints(step) if names else {}
+        return {name: _axes(f"{self.name}.step: {name}", hints.get(name)) for name in names}
+
     def sizes(self, input_size: int, hidden_size: int, **chosen: int) -> dict[str, int]:
         """All axis sizes of this cell: D, H, its options (chosen or default) and what follows from them.
 
@@ -190,7 +304,7 @@ class Cell:
         for letter, rule in self.derived.items():
             sizes[letter] = rule(sizes)
         for letter, size in sizes.items():
-            if size < 1:
+            if size < (0 if letter in EMPTY_AXES else 1):
                 raise ConfigError(
                     f"{self.name}: {self._size_name(letter)} is {size}, expected at least 1. Choose a larger size."
                 )
@@ -220,21 +334,24 @@ def annotated_axes(named_tuple: type[Any]) -> dict[str, tuple[str, ...]]:
     Raises:
         ConfigError: a field without a shape annotation, or with a letter that `carrousel.axes` does not define.
     """
-    axes: dict[str, tuple[str, ...]] = {}
-    for name, hint in get_type_hints(named_tuple).items():
-        letters = getattr(hint, "dim_str", None)
-        if letters is None:
+    return {
+        name: _axes(f"{named_tuple.__qualname__}.{name}", hint) for name, hint in get_type_hints(named_tuple).items()
+    }
+
+
+def _axes(where: str, hint: object) -> tuple[str, ...]:
+    letters = getattr(hint, "dim_str", None)
+    if letters is None:
+        raise ConfigError(
+            f'{where}: annotated {hint!r}, expected a shape such as Float[Tensor, "H D"]. '
+            "Annotate every field with its axes."
+        )
+    axes = tuple(cast(str, letters).split())
+    for letter in axes:
+        if letter not in AXES:
             raise ConfigError(
-                f"{named_tuple.__qualname__}.{name}: annotated {hint!r}, expected a shape such as "
-                'Float[Tensor, "H D"]. Annotate every field with its axes.'
+                f"{where}: axis {letter!r} is not defined, expected one of {' '.join(AXES)}. See carrousel.axes."
             )
-        axes[name] = tuple(cast(str, letters).split())
-        for letter in axes[name]:
-            if letter not in AXES:
-                raise ConfigError(
-                    f"{named_tuple.__qualname__}.{name}: axis {letter!r} is not defined, expected one of "
-                    f"{' '.join(AXES)}. See carrousel.axes."
-                )
     return axes
 
 
@@ -264,6 +381,7 @@ def _product(shape: tuple[int, ...]) -> int:
 
 
 __all__ = [
-    "Cell", "Float", "Initialiser", "Option", "Sizes", "Source", "Tensor", "annotated_axes", "axes_shape", "constant", "quotient",
-    "staggered", "uniform", "uniform_hidden", "verify_shapes",
+    "Cell", "Float", "Initialiser", "Option", "Sizes", "Source", "Tensor", "annotated_axes", "axes_shape", "constant",
+    "evenly_spaced", "glorot_normal", "glorot_uniform", "normal", "normal_by", "one_less", "orthogonal", "quotient", "same",
+    "staggered", "uniform", "uniform_between", "uniform_by", "uniform_hidden", "unit_rows", "verify_shapes",
 ]  # fmt: skip

@@ -34,6 +34,11 @@ class TraceError(CarrouselError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint to append to an error: " Did you mean 'lstm'?", or nothing when no known name is close."""
-    close = get_close_matches(name, list(known), n=1, cutoff=0.5)
+    """A hint to append to an error: " Did you mean 'lstm'?", or nothing when no known name is close.
+
+    >>> nearest("LSTM", ["gru", "lstm"])
+    " Did you mean 'lstm'?"
+    """
+    names = list(known)
+    close = get_close_matches(name, names, n=1, cutoff=0.5) or get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""

@@ -1,10 +1,11 @@
 """Initialisations that go over a cell's own: functions from its parameters to changed parameters, for `Recurrent(init=...)`."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 
+from carrousel.cell import annotated_axes
 from carrousel.errors import ConfigError
 
 Initialisation = Callable[[Any], Any]
@@ -59,6 +60,66 @@ def uniform_weights(bound: float) -> Initialisation:
             for name, tensor in params._asdict().items()
             if tensor.dim() > 1
         }
+        return params._replace(**drawn)
+
+    return initialise
+
+
+def orthogonal(*matrices: str, gain: float = 1.0) -> Initialisation:
+    """Random orthogonal matrices times `gain`: the matrices named, or all that have the same axis twice.
+
+    A matrix that is not square gets orthogonal rows or columns, whichever are fewer; stacked matrices are filled one by one.
+
+    Raises:
+        ConfigError: on use, when the cell has no such matrix.
+
+    Source: Saxe, McClelland and Ganguli, "Exact Solutions to the Nonlinear Dynamics of Learning in Deep Linear Neural Networks",
+    ICLR 2014, arXiv:1312.6120.
+    """
+    return _by_matrix("orthogonal", matrices, lambda matrix: torch.nn.init.orthogonal_(matrix, gain))
+
+
+def identity(*matrices: str, scale: float = 1.0) -> Initialisation:
+    """The identity times `scale`: the matrices named, or all that have the same axis twice.
+
+    With elman_relu and biases of 0 this is the IRNN.
+
+    Raises:
+        ConfigError: on use, when the cell has no such matrix.
+
+    Source: Le, Jaitly and Hinton, "A Simple Way to Initialize Recurrent Networks of Rectified Linear Units", 2015,
+    arXiv:1504.00941.
+    """
+    return _by_matrix("identity", matrices, lambda matrix: torch.nn.init.eye_(matrix).mul_(scale))
+
+
+def glorot(*matrices: str) -> Initialisation:
+    """Uniform within ±√(6 / (rows + columns)): the matrices named, or all of the cell's.
+
+    Raises:
+        ConfigError: on use, when the cell has no such matrix.
+
+    Source: Glorot and Bengio, "Understanding the Difficulty of Training Deep Feedforward Neural Networks", AISTATS 2010.
+    """
+    return _by_matrix("glorot", matrices, torch.nn.init.xavier_uniform_, is_square=False)
+
+
+def _by_matrix(
+    wanted_by: str, names: Sequence[str], fill: Callable[[torch.Tensor], object], *, is_square: bool = True
+) -> Initialisation:
+    def initialise(params: Any) -> Any:
+        _require(params, names, wanted_by)
+        axes = annotated_axes(cast("type[Any]", type(params)))
+        trained = [name for name, value in params._asdict().items() if isinstance(value, torch.nn.Parameter)]
+        chosen = names or [n for n in trained if len(axes[n]) > 1 and (not is_square or axes[n][-1] == axes[n][-2])]
+        if not chosen:
+            raise ConfigError(
+                f"{wanted_by}: the cell has no square matrix, it has {', '.join(params._fields)}. Name the matrices to fill."
+            )
+        drawn = {name: torch.empty_like(getattr(params, name)) for name in chosen}
+        for value in drawn.values():
+            for matrix in value.reshape(-1, *value.shape[-2:]):
+                fill(matrix)
         return params._replace(**drawn)
 
     return initialise

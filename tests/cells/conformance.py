@@ -1,16 +1,20 @@
 """What every cell must satisfy, as functions that raise; the tests of the tests call them on wrong cells."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 import torch
-from reference.arrays import Arrays
+from reference.arrays import Array, Arrays
 from reference.run import Step, gradients, run
 from torch import Tensor
 
 from carrousel import Cell, Recurrent
+from carrousel.cell import axes_shape
+from carrousel.cells import find
+from carrousel.layers.draw import Draw
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 2e-4}
 """Same mathematics, other order of additions; float32 over the few steps of these problems."""
@@ -25,6 +29,10 @@ class Problem:
     state: tuple[Tensor, ...]
     w_y: Tensor
     w_state: tuple[Tensor, ...]
+
+    def draw(self, rows: list[int] | None = None, first_step: int = 0) -> Draw | None:
+        """The random numbers of those rows from that step on, the same in every call; None for a cell that draws none."""
+        return Draw(seed=7, rows=rows, first_step=first_step) if self.layer.cell.noise_axes else None
 
     def loss(self, y: Tensor, state: tuple[Tensor, ...]) -> Tensor:
         """One number in which every output and every state element counts."""
@@ -44,7 +52,12 @@ def problem(
 ) -> Problem:
     """A problem of the given size."""
     torch.manual_seed(seed)
-    layer = Recurrent(cell, input_size, hidden_size, dtype=dtype, **settings)
+    definition = find(cell) if isinstance(cell, str) else cell
+    if "H" in definition.derived:
+        input_size = hidden_size  # the step adds x_t itself to its units
+    if "X" in definition.derived:
+        input_size = max(2, input_size)  # a word and its topic
+    layer = Recurrent(definition, input_size, hidden_size, dtype=dtype, **settings)
     with torch.no_grad():
         for tensor in [*layer.parameters(), *layer.buffers()]:
             tensor.copy_(0.6 * torch.randn(tensor.shape))
@@ -64,7 +77,7 @@ def results(given: Problem, **arguments: Any) -> dict[str, Tensor]:
     """Outputs, last state and all derivatives of the loss, by name."""
     x = given.x.clone().requires_grad_()
     start = tuple(s.clone().requires_grad_() for s in given.state)
-    y, last = given.layer(x, given.layer.cell.State(*start), **arguments)
+    y, last = given.layer(x, given.layer.cell.State(*start), **({"draw": given.draw()} | arguments))
     params = dict(given.layer.named_parameters())
     named = [f"d_{name}" for name in ("x", *(f"state.{f}" for f in given.layer.cell.state_axes), *params)]
     found = derivatives_of(given.loss(y, last), [x, *start, *params.values()])
@@ -93,13 +106,14 @@ def reference_results(given: Problem, step: Step) -> dict[str, Tensor]:
     layer, cell = given.layer, given.layer.cell
     p = {name: getattr(layer, f"{name}_l0").detach().numpy().astype(np.float64) for name in cell.param_axes}
     fields = list(cell.state_axes)
+    us = noise(given)
     rows: list[dict[str, Any]] = []
     for b in range(given.x.shape[1]):
         xs = given.x[:, b].numpy().astype(np.float64)
         start = {f: s[0, b].numpy().astype(np.float64) for f, s in zip(fields, given.state, strict=True)}
-        ys, last = run(step, p, xs, start)
+        ys, last = run(step, p, xs, start, us[b])
         w_s: Arrays = {f: w[0, b].numpy() for f, w in zip(fields, given.w_state, strict=True)}
-        slopes = gradients(step, p, xs, start, given.w_y[:, b].numpy(), w_s)
+        slopes = gradients(step, p, xs, start, given.w_y[:, b].numpy(), w_s, us[b])
         rows.append({"y": ys, "last": last, "slopes": slopes})
     trained = [name for name in cell.param_axes if not cell.init[name].is_fixed]
     return {
@@ -109,6 +123,18 @@ def reference_results(given: Problem, step: Step) -> dict[str, Tensor]:
         **{f"d_state.{f}": _stacked([row["slopes"][f"s.{f}"] for row in rows])[None] for f in fields},
         **{f"d_{n}_l0": _stacked([row["slopes"][f"p.{n}"] for row in rows]).sum(0) for n in trained},
     }
+
+
+def noise(given: Problem) -> list[Array | None]:
+    """For each row, the uniform numbers (T, ...) that the first layer's cell draws; None for a cell that draws none."""
+    draw, cell = given.draw(), given.layer.cell
+    steps, batch = given.x.shape[:2]
+    if draw is None:
+        return [None] * batch
+    ((name, axes),) = cell.noise_axes.items()
+    shape = axes_shape(axes, given.layer.layer_sizes[0])
+    drawn = draw.per_step(f"0.0.{name}", steps, batch, math.prod(shape), given.x)
+    return list(drawn.double().reshape(steps, batch, *shape).transpose(0, 1).numpy())
 
 
 def _stacked(arrays: list[Any], axis: int = 0) -> Tensor:

@@ -28,7 +28,7 @@ def test_no_bit_depends_on_the_number_of_threads(has_openmp: bool, monkeypatch: 
 
 
 def test_the_rows_are_cut_into_shares_of_equal_work() -> None:
-    from carrousel.engine.run import lay_out
+    from carrousel.engine.rows import lay_out
 
     assert lay_out(5, 9, None, None).shares(2) == [(0, 4), (4, 9)]
     assert lay_out(5, 1, None, None).shares(3) == [(0, 1)]

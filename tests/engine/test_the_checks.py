@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 import torch
-from engine.checks import RUN, check, check_derivative, fresh, problem
+from engine.checks import COMPILED, RUN, check, check_derivative, fresh, problem
 from torch import Tensor
 
 import carrousel.engine.passes.differentiate as derivatives
@@ -109,12 +109,12 @@ def test_a_forgotten_argument_is_found(forgotten: str, monkeypatch: pytest.Monke
 
 
 def test_a_packed_weight_in_the_wrong_lane_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    pack = RUN.pack
+    pack = COMPILED.pack
 
     def shifted(*arguments: Any) -> Tensor:
         return pack(*arguments).roll(1, -1)
 
-    monkeypatch.setattr(RUN, "pack", shifted)
+    monkeypatch.setattr(COMPILED, "pack", shifted)
     with pytest.raises(AssertionError, match="not close"):
         check(problem(fresh(LSTM)))
 

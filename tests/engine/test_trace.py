@@ -202,7 +202,7 @@ def borrows(p: Params, x_t: Tensor, s: State) -> tuple[Tensor, State]:
         (writes, "test: the step at test_trace.py:LINE (s.h.add_(1)) writes in place (add_), expected a pure step. Use the form "
          "that returns a new tensor."),
         (draws, "test: the step at test_trace.py:LINE (return s.h * torch.rand_like(s.h), s) draws random numbers (rand_like), "
-         "expected a pure step. Pass the mask as an input."),
+         "expected a pure step. Take them as a fourth argument."),
         (sorts, "test: the step at test_trace.py:LINE (return torch.sort(s.h).values, s) uses the operation 'sort', which has no "
          "row in the table. Write it with operations of carrousel.engine.ops."),
         (mismatches, "test: the step at test_trace.py:LINE (return s.h * x_t, s): axes H and D do not broadcast. Check the shapes "

@@ -1,6 +1,6 @@
 """Steps as users may write them, each with a trait that the cells of the catalogue do not have, against `interpret`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
@@ -225,7 +225,7 @@ def test_a_first_call_inside_a_transform_traces_the_same_graph() -> None:
 
 
 @contextmanager
-def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+def default_dtype(dtype: torch.dtype) -> Generator[None]:
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     yield

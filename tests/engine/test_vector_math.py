@@ -22,7 +22,7 @@ CURVES: dict[str, Callable[[Any], Any]] = {
     "tanh": mpmath.tanh,
     "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
     "sqrt": lambda x: mpmath.sqrt(x) if x >= 0 else mpmath.nan,
-    "log": lambda x: mpmath.log(x) if x > 0 else mpmath.nan,
+    "log": lambda x: mpmath.log(x) if x > 0 else mpmath.ninf if x == 0 else mpmath.nan,
     "sin": mpmath.sin,
     "cos": mpmath.cos,
     "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequen
 
 import carrousel
 from carrousel.errors import ShapeError
+from carrousel.layers import drop_in
 
 EXACT = 1e-12  # the same mathematics in float64, in another order of additions
 CLASSES = ("LSTM", "GRU", "RNN")
@@ -198,3 +199,18 @@ def test_what_does_not_fit_is_named(name: str, settings: dict[str, Any], x: Tens
     layer = getattr(carrousel, name)(4, 5, **settings)
     with pytest.raises(ShapeError, match=f"^{re.escape(message)}$"):
         layer(x, hx)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_on_cuda_the_work_is_torch_s(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = getattr(carrousel, name)(3, 5, num_layers=2, bidirectional=True)
+    theirs = getattr(nn, name)(3, 5, num_layers=2, bidirectional=True)
+    theirs.load_state_dict(layer.state_dict())
+    x = torch.randn(7, 2, 3)
+
+    def yes(_: nn.RNNBase) -> bool:
+        return True
+
+    monkeypatch.setattr(drop_in, "by_torch", yes)
+    monkeypatch.setattr(drop_in, "run_stack", None)
+    assert torch.equal(layer(x)[0], theirs(x)[0])

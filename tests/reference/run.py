@@ -15,22 +15,26 @@ from typing import TypeAlias
 import numpy as np
 from reference.arrays import Array, Arrays
 
-Step: TypeAlias = Callable[[Arrays, Array, Arrays], tuple[Array, Arrays]]
+Step: TypeAlias = Callable[..., tuple[Array, Arrays]]
+"""(parameters, x_t, state before) -> (y_t, state after); a stochastic cell's step takes uniform numbers u_t as well."""
 
 EPSILON = 1e-30
 
 
-def run(step: Step, p: Arrays, xs: Array, s0: Arrays) -> tuple[Array, Arrays]:
-    """Outputs of every step, (T, ...), and the state after the last, for one sequence xs (T, D) with T >= 1."""
+def run(step: Step, p: Arrays, xs: Array, s0: Arrays, us: Array | None = None) -> tuple[Array, Arrays]:
+    """Outputs of every step, (T, ...), and the state after the last, for one sequence xs (T, D) with T >= 1.
+
+    `us` (T, ...) holds the uniform numbers of each step of a stochastic cell.
+    """
     ys: list[Array] = []
     s = s0
-    for x in xs:
-        y, s = step(p, x, s)
+    for t, x in enumerate(xs):
+        y, s = step(p, x, s) if us is None else step(p, x, s, us[t])
         ys.append(y)
     return np.stack(ys), s
 
 
-def gradients(step: Step, p: Arrays, xs: Array, s0: Arrays, w_y: Array, w_s: Arrays) -> Arrays:
+def gradients(step: Step, p: Arrays, xs: Array, s0: Arrays, w_y: Array, w_s: Arrays, us: Array | None = None) -> Arrays:
     """Exact derivatives of L = Σ w_y ys + Σ_k Σ w_s[k] s_last[k].
 
     Keys: "p.<name>" for each parameter, "x" for the inputs (T, D), "s.<name>" for each field of the initial state.
@@ -42,7 +46,7 @@ def gradients(step: Step, p: Arrays, xs: Array, s0: Arrays, w_y: Array, w_s: Arr
     def imaginary_part_of_loss() -> float:
         p_now = {name: theta[f"p.{name}"] for name in p}
         s_now = {name: theta[f"s.{name}"] for name in s0}
-        ys, s_last = run(step, p_now, theta["x"], s_now)
+        ys, s_last = run(step, p_now, theta["x"], s_now, us)
         loss = np.sum(w_y * ys) + sum(np.sum(w_s[name] * s_last[name]) for name in s_last)
         return float(loss.imag)
 

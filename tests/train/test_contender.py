@@ -28,7 +28,7 @@ def test_a_list_of_names_becomes_cells_in_their_order() -> None:
     ]
 
 
-def test_a_bare_name_keeps_what_it_has_read_if_the_cell_has_the_gates_for_it() -> None:
+def test_a_bare_name_of_the_plain_lstm_family_keeps_what_it_has_read() -> None:
     keeping = {name for name in CELLS if contenders(name)[0].settings}
     assert keeping == {"lstm", "lstm_projected", "peephole_lstm"}
     assert contenders("lstm")[0].settings == KEEPING

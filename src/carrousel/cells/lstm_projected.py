@@ -10,8 +10,8 @@
 
 Source: Sak, Senior and Beaufays, "Long Short-Term Memory Based Recurrent Neural Network Architectures for Large
 Vocabulary Speech Recognition", arXiv:1402.1128, 2014.
-Differs: no peepholes and no further non-recurrent projection, and all parameters start uniform within ±1/√H, as in
-torch.nn.LSTM(proj_size=...).
+Differs: no peepholes and no further non-recurrent projection (`lstmp` has both), and all parameters start uniform within
+±1/√H, as in torch.nn.LSTM(proj_size=...).
 """
 
 from typing import NamedTuple
@@ -57,7 +57,6 @@ def step(p: Params, x_t: Float[Tensor, " D"], s: State) -> tuple[Float[Tensor, "
 
 lstm_projected = Cell(
     name="lstm_projected",
-    aliases=("lstmp",),
     step=step,
     Params=Params,
     State=State,

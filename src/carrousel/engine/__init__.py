@@ -1,6 +1,7 @@
 """From a cell to a program that runs it over time: the pipeline as one flat list of named stages.
 
 trace           step -> Graph
+truncate_gradient, masks and join_inputs where a layer asks for them
 simplify        one node a value
 join_matmuls    sums regrouped, products on the state joined
 hoist_inputs    what needs no state leaves the loop
@@ -9,22 +10,33 @@ differentiate   the backward step
 choose_tape     what the forward loop writes down for it
 split_phases    what can be finished element by element
 lower.llvm      two loops in machine code;  lower.interpret   the definition, one node at a time
+lower.torch_kernels, lower.hoisted   what runs on other devices
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from math import prod
+from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from carrousel.cell import Cell, Sizes
-from carrousel.engine.graph import Graph
+from carrousel.engine.compiled import Compiled
+from carrousel.engine.graph import Graph, Node
+from carrousel.engine.graph_text import text_of
+from carrousel.engine.lower.hoisted import Hoisted, hoist
 from carrousel.engine.lower.interpret import interpret
+from carrousel.engine.lower.torch_kernels import Kernel, recognise
+from carrousel.engine.noise import MARK
+from carrousel.engine.passes.join_inputs import JOINED, join_inputs
 from carrousel.engine.plan import Plan, make_plan
-from carrousel.engine.run import Compiled, run
+from carrousel.engine.run import run
+from carrousel.engine.spec import check
+from carrousel.engine.torch_ops import register, run_as_operation
 from carrousel.engine.trace import trace
 
 _COMPILED_DTYPES = (torch.float32, torch.float64)
@@ -53,14 +65,38 @@ def trace_cell(cell: Cell, sizes: Sizes) -> Graph:
       h_t: H = tanh v4
       -> output h_t, state.h h_t
     """
-    return trace(cell.name, cell.step, cell.Params, cell.param_axes, cell.State, cell.state_axes, sizes)
+    axes = cell.param_axes, cell.State, cell.state_axes
+    return trace(cell.name, cell.step, cell.Params, *axes, sizes, cell.noise_axes)
+
+
+Way = Literal["loops", "kernel", "hoisted", "interpret"]
+"""Compiled loops; a kernel of torch's own; the plan by torch's operations, step by step; the definition."""
 
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """A cell at fixed sizes, ready to run over time: in compiled loops where they apply, by `interpret` elsewhere."""
+    """A cell at fixed sizes, ready to run over time: in compiled loops where they apply, by `interpret` elsewhere.
+
+    Args:
+        graph: of the step.
+        noise: random numbers that the step reads besides x_t, as the leaves they were: x is [x_t | each of them].
+    """
 
     graph: Graph
+    noise: tuple[Node, ...] = ()
+    text: str = field(init=False, repr=False)
+    noise_sizes: Mapping[str, int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", text_of(self.graph))
+        object.__setattr__(self, "noise_sizes", {n.name: prod(self.graph.elements(n.name)) for n in self.noise})
+        register(self.text, self)
+
+    def __deepcopy__(self, memo: object) -> "Program":
+        return self  # immutable: copies of a layer share their programs
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Program, (self.graph, self.noise)  # machine code is made anew
 
     def __call__(
         self,
@@ -70,22 +106,51 @@ class Program:
         lengths: Int[Tensor, " B"] | None = None,
         reset: Bool[Tensor, "T B"] | None = None,
         record: Sequence[str] = (),
-    ) -> tuple[Float[Tensor, "T B ..."], list[Float[Tensor, "B ..."]], dict[str, Float[Tensor, "T B ..."]]]:
+    ) -> tuple[Float[Tensor, "T B ..."], list[Float[Tensor, "B ..."]], dict[str, Shaped[Tensor, "T B ..."]]]:
         """Outputs, the last state, and the recorded values of every step; arguments as in `lower.interpret`."""
-        needs_interpret = _needs_interpret(params, x, state)
-        reason = "" if needs_interpret else self.plan.reason or _unsuitable(x)
+        if torch.compiler.is_compiling() and not record:
+            return *run_as_operation(self.text, params, x, state, lengths, reset), {}
+        way, reason = "interpret", ""
+        if not _needs_interpret(params, x, state):
+            way, reason = self.way(x.device.type, x.dtype, has_resets=reset is not None)
         if reason:
-            _announce(self.graph.name, reason)
-        if needs_interpret or reason:
+            announce(self.graph.name, reason)
+        if way == "interpret":
             return interpret(self.graph, params, x, state, lengths, reset, record)
-        y, last = run(self.compiled(x.dtype), params, x, state, lengths, reset)
+        if way == "kernel" and self.kernel is not None:
+            y, last = self.kernel.run(params, x, state, lengths)
+        elif way == "hoisted":
+            y, last = self.hoisted.run(params, x, state, lengths, reset)
+        else:
+            y, last = run(self.compiled(x.dtype), params, x, state, lengths, reset)
         values = interpret(self.graph, params, x, state, lengths, reset, record)[2] if record else {}
         return y, last, values
+
+    def way(self, device: str, dtype: torch.dtype, *, has_resets: bool = False) -> tuple[Way, str]:
+        """How the program runs on a kind of device, and why not in compiled loops; no reason where nothing is slow."""
+        if device == "cuda" and self.kernel is not None and not has_resets:
+            return "kernel", ""
+        if device != "cpu":
+            return "hoisted", f"there are no compiled loops for {device} yet"
+        reason = self.plan.reason or ("" if dtype in _COMPILED_DTYPES else f"there are no compiled loops for {dtype}")
+        return ("interpret" if reason else "loops"), reason
+
+    @cached_property
+    def kernel(self) -> Kernel | None:
+        """The kernel of torch's own that computes this step, if there is one."""
+        return recognise(self.graph)
+
+    @cached_property
+    def hoisted(self) -> Hoisted:
+        """The plan for torch's operations, on any device."""
+        return hoist(self.plan)
 
     @cached_property
     def named_values(self) -> tuple[str, ...]:
         """The values that carry a variable name of the step, in order."""
-        return tuple(node.name for node in self.graph.computed if not _is_numbered(node.name))
+        given = {node.name for node in self.graph.nodes if JOINED in node.args} | {node.name for node in self.noise}
+        hidden = {node.name for node in self.graph.computed if _is_numbered(node.name) or MARK in node.name} | given
+        return tuple(node.name for node in self.graph.computed if node.name not in hidden)
 
     @cached_property
     def plan(self) -> Plan:
@@ -101,16 +166,23 @@ class Program:
         return {dtype: Compiled(self.plan, dtype) for dtype in _COMPILED_DTYPES}
 
 
-def compile_cell(cell: Cell, sizes: Sizes) -> Program:
-    """The program of a cell at these sizes; made once and kept."""
-    return _compiled(cell, tuple(sizes.items()))
+Rewrite = Callable[[Graph], Graph]
+"""A change of the traced step: truncated gradient, masks. Equal changes compare equal, so that programs are found again."""
+
+
+def compile_cell(cell: Cell, sizes: Sizes, rewrites: tuple[Rewrite, ...] = ()) -> Program:
+    """The program of a cell at these sizes, its step changed by each rewrite in turn; made once and kept."""
+    return _compiled(cell, tuple(sizes.items()), rewrites)
 
 
 @lru_cache(maxsize=256)
-def _compiled(cell: Cell, sizes: tuple[tuple[str, int], ...]) -> Program:
+def _compiled(cell: Cell, sizes: tuple[tuple[str, int], ...], rewrites: tuple[Rewrite, ...]) -> Program:
     # The first call may be inside a mode or a transform, which the trace would show.
     with torch.inference_mode(False), torch._C._DisableFuncTorch():  # pyright: ignore[reportPrivateUsage]
-        return Program(trace_cell(cell, dict(sizes)))
+        graph = trace_cell(cell, dict(sizes))
+    for rewrite in rewrites:
+        graph = check(rewrite(graph))
+    return Program(*join_inputs(graph))
 
 
 def _needs_interpret(params: Mapping[str, Tensor], x: Tensor, state: Sequence[Tensor]) -> bool:
@@ -125,14 +197,8 @@ def _needs_interpret(params: Mapping[str, Tensor], x: Tensor, state: Sequence[Te
     )
 
 
-def _unsuitable(x: Tensor) -> str:
-    if x.device.type != "cpu":
-        return f"there are no compiled loops for {x.device.type} yet"
-    return "" if x.dtype in _COMPILED_DTYPES else f"there are no compiled loops for {x.dtype}"
-
-
 @lru_cache(maxsize=256)
-def _announce(name: str, reason: str) -> None:
+def announce(name: str, reason: str) -> None:
     """One warning for each reason."""
     warnings.warn(f"{name}: runs node by node, which is slow: {reason}.", SlowPathWarning, stacklevel=2)
 

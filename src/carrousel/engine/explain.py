@@ -1,8 +1,13 @@
 """A plan in words and numbers."""
 
+from carrousel.engine.derivatives import met
 from carrousel.engine.graph import Graph
+from carrousel.engine.noise import MARK
+from carrousel.engine.passes.join_inputs import JOINED
 from carrousel.engine.passes.split_phases import Phase, split_phases
+from carrousel.engine.passes.truncate_gradient import CUT
 from carrousel.engine.plan import Plan
+from carrousel.engine.views import SHOWS
 
 _FLOAT_BYTES = 4
 
@@ -24,9 +29,36 @@ def explain(plan: Plan) -> str:
             f"after the loop: {_deferred(plan)}",
             f"tape: {', '.join(plan.tape)}: {tape_bytes(plan):,} bytes a step and sequence in float32" + _reused(plan),
             f"work: {flops(plan):,} floating-point operations a step and sequence forward, about three times that in training",
+            *_cuts(graph),
+            *_drawn(graph),
             "threads: the rows of a batch are split over torch's threads where that pays; no barrier in the loop",
         ]
     )
+
+
+def _cuts(graph: Graph) -> list[str]:
+    """Where a truncated gradient ends, by the values of the step that read a state without handing gradient back."""
+    found = [node for node in graph.computed if node.op == "stop_gradient" and node.name.endswith(CUT)]
+    where = [f"none flows from {', '.join(_named_readers(graph, node.name))} into {node.args[0]}" for node in found]
+    return [f"gradient: truncated; {'; '.join(where)}"] * bool(where)
+
+
+def _named_readers(graph: Graph, name: str) -> list[str]:
+    """The first values with a name of the step's own that are made from this one."""
+    readers = [node for node in graph.computed if name in node.args]
+    steps = [[r.name] if _is_variable(r.name) and r.op not in SHOWS else _named_readers(graph, r.name) for r in readers]
+    return list(dict.fromkeys(n for names in steps for n in names))
+
+
+def _is_variable(name: str) -> bool:
+    return MARK not in name and not (name[0] == "v" and name[1:].isdigit())
+
+
+def _drawn(graph: Graph) -> list[str]:
+    """Random numbers that each step reads, all but x_t of a joined input."""
+    columns = [node for node in graph.computed if node.args == (JOINED,)][1:]
+    count = sum(_product(graph.elements(node.name)) for node in columns)
+    return [f"random numbers: {count:,} a step and sequence, drawn by the layer"] * bool(columns)
 
 
 def flops(plan: Plan) -> int:
@@ -51,7 +83,10 @@ def _hoisted(plan: Plan) -> str:
     words: list[str] = []
     if linear.names:
         words.append(f"one product over all steps for {', '.join(linear.weights)}")
-    others = [name for _, name in plan.rest.outputs]
+    made = [name for role, name in plan.rest.outputs if role.startswith("param.")]
+    if made:
+        words.append(f"{', '.join(made)} from parameters alone, by torch")
+    others = [name for role, name in plan.rest.outputs if role.startswith("input.")]
     if others:
         words.append(f"{', '.join(others)} by torch")
     return "; ".join(words) or "nothing"
@@ -67,12 +102,16 @@ def _phase(phase: Phase) -> str:
     others = sum(node.op not in ("products", "constant") for node in phase.nodes)
     if not phase.is_tiled:
         return f"{phase.nodes[0].op} into ({' '.join(phase.axes)})"
-    elementwise = f"{others} elementwise operations on {' '.join(phase.axes) or 'one number'}"
-    return f"{', '.join(matrices)} joined, then {elementwise}" if matrices else elementwise
+    plural = "" if others == 1 else "s"
+    elementwise = f"{others} elementwise operation{plural} on {' '.join(phase.axes) or 'one number'}"
+    joined = " joined" if len(matrices) > 1 else ""
+    return f"{', '.join(matrices)}{joined}, then {elementwise}" if matrices else elementwise
 
 
 def _deferred(plan: Plan) -> str:
-    matrices = [role.split(".", 2)[1] for role, _ in plan.derivatives if role.startswith("weight.")]
+    matrices = [met(role)[0] for role, _ in plan.derivatives if role.startswith("weight.")]
+    if not matrices:
+        return "the derivatives of the parameters, summed over all steps"
     return f"the derivatives of {', '.join(matrices)}, one product over all steps for each vector they met"
 
 

@@ -34,10 +34,6 @@ A traced step has param, x and state. Passes add: input, a value that needs no s
 loop; saved, a value of the forward step that the backward step reads; grad, the derivative that the backward step receives.
 """
 
-
-VIEWS = frozenset(("reshape", "stop_gradient"))
-"""Operations that leave every element in its place: other names for their argument."""
-
 TRUTH = frozenset(("less", "less_equal", "equal", "not", "and", "or"))
 """Operations that give truth values, which are made where they are read: no memory holds them."""
 
@@ -119,12 +115,6 @@ class Graph:
     def computed(self) -> Iterator[Node]:
         """The nodes that are not inputs."""
         return (node for node in self.nodes if node.op not in LEAVES)
-
-    def storage(self, name: str) -> str:
-        """The value whose elements a chain of views shows."""
-        while self[name].op in VIEWS:
-            (name,) = self[name].args
-        return name
 
     def elements(self, name: str) -> tuple[int, ...]:
         """The shape of a value in elements."""

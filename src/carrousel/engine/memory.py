@@ -45,6 +45,14 @@ def lease(size: int, dtype: torch.dtype) -> Lease:
     return Lease(storage, size)
 
 
+def forget() -> None:
+    """Give back what waits to be used again."""
+    global _kept
+    with _lock:
+        _free.clear()
+        _kept = 0
+
+
 def _rounded(size: int) -> int:
     """The next of eight sizes in every doubling, so that similar lengths share memory."""
     step = 1 << max(6, size.bit_length() - 4)

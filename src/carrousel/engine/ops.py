@@ -62,6 +62,11 @@ def _elementwise(name: str, arity: int, function: Callable[..., Tensor]) -> Op:
     )
 
 
+def _softplus(x: Tensor) -> Tensor:
+    """log(1 + e^x), exact where torch's own form leaves the 1 out."""
+    return torch.logaddexp(x, x.new_zeros(()))
+
+
 def _turned(settings: Settings) -> bool:
     return bool(settings.get("transposed", 0))
 
@@ -81,6 +86,10 @@ def _matvec(arguments: Sequence[Tensor], settings: Settings, _sizes: Sizes) -> T
         matrix = matrix.transpose(-2, -1)
     if matrix.shape[0] == 1 and matrix.dim() == 3:
         return torch.nn.functional.linear(vector, matrix[0])
+    if (
+        matrix.shape[0] == 1 and matrix.shape[1:2] == vector.shape[1:-1]
+    ):  # one matrix a head: one product over the batch each
+        return torch.bmm(vector.transpose(0, 1), matrix[0].transpose(1, 2)).transpose(0, 1)
     matrix, column = _aligned([matrix, vector.unsqueeze(-1)])
     return (matrix @ column).squeeze(-1)
 
@@ -88,7 +97,7 @@ def _matvec(arguments: Sequence[Tensor], settings: Settings, _sizes: Sizes) -> T
 def _products_shape(shapes: Sequence[Shape], settings: Settings, sizes: Sizes) -> Shape:
     turned = cast(tuple[int, ...], settings["transposed"])
     results = {
-        _matvec_shape([matrix[::-1] if is_turned else matrix, vector], {}, sizes)
+        _matvec_shape([matrix, vector], {"transposed": is_turned}, sizes)
         for matrix, vector, is_turned in zip(shapes[::2], shapes[1::2], turned, strict=True)
     }
     return broadcast_shape(list(results), sizes)
@@ -97,7 +106,7 @@ def _products_shape(shapes: Sequence[Shape], settings: Settings, sizes: Sizes) -
 def _products(arguments: Sequence[Tensor], settings: Settings, sizes: Sizes) -> Tensor:
     turned = cast(tuple[int, ...], settings["transposed"])
     terms = [
-        _matvec([matrix.transpose(1, 2) if is_turned else matrix, vector], {}, sizes)
+        _matvec([matrix, vector], {"transposed": is_turned}, sizes)
         for matrix, vector, is_turned in zip(arguments[::2], arguments[1::2], turned, strict=True)
     ]
     return sum(terms[1:], terms[0])
@@ -161,7 +170,8 @@ def _concatenated(shapes: Sequence[Shape], settings: Settings, sizes: Sizes) -> 
 
 
 def _concatenate(arguments: Sequence[Tensor], settings: Settings, _sizes: Sizes) -> Tensor:
-    batch = max(argument.shape[0] for argument in arguments)
+    batches = {argument.shape[0] for argument in arguments}
+    batch = 0 if 0 in batches else max(batches)
     return torch.cat([a.expand(batch, *a.shape[1:]) for a in arguments], dim=_axis(settings) + 1)
 
 
@@ -195,7 +205,7 @@ OPS: Mapping[str, Op] = {
         _elementwise("tanh", 1, torch.tanh),
         _elementwise("sigmoid", 1, torch.sigmoid),
         _elementwise("relu", 1, torch.relu),
-        _elementwise("softplus", 1, torch.nn.functional.softplus),
+        _elementwise("softplus", 1, _softplus),
         _elementwise("less", 2, torch.lt),
         _elementwise("less_equal", 2, torch.le),
         _elementwise("equal", 2, torch.eq),
@@ -207,6 +217,7 @@ OPS: Mapping[str, Op] = {
         _reduction("sum", lambda x, axis: x.sum(axis, keepdim=True)),
         _reduction("max", lambda x, axis: x.amax(axis, keepdim=True)),
         Op("reshape", 1, _reshaped, lambda a, settings, sizes: a[0].reshape(a[0].shape[0], *_target(settings, sizes))),
+        Op("copy", 1, lambda shapes, _s, _z: shapes[0], lambda a, _s, _z: a[0].clone()),
         Op("broadcast", 1, lambda _s, settings, _z: cast(Shape, settings["shape"]), _broadcast),
         Op(
             "permute",

@@ -4,31 +4,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from carrousel.engine.derivatives import PREFIX, RULES, WITHOUT_DERIVATIVE
 from carrousel.engine.graph import Graph, Node
-from carrousel.engine.lower.llvm import Loop, Traffic, lower, unsupported
+from carrousel.engine.lower.llvm import lower, unsupported
+from carrousel.engine.lower.loop import Loop, Traffic
 from carrousel.engine.passes.choose_tape import choose_tape
-from carrousel.engine.passes.differentiate import NEXT, OUTPUT, PREFIX, RULES, WITHOUT_DERIVATIVE, differentiate
+from carrousel.engine.passes.differentiate import NEXT, OUTPUT, differentiate
 from carrousel.engine.passes.hoist_inputs import hoist_inputs
+from carrousel.engine.passes.join_inputs import is_whole_input
 from carrousel.engine.passes.join_matmuls import join_matmuls
 from carrousel.engine.passes.simplify import simplify
 from carrousel.engine.passes.spell_broadcasts import spell_broadcasts
-from carrousel.engine.passes.split_phases import split_phases
+from carrousel.engine.passes.spell_copies import spell_copies
+from carrousel.engine.passes.spell_products import spell_products
+from carrousel.engine.passes.split_phases import Phase, split_phases
 from carrousel.engine.spec import check
+from carrousel.engine.verdicts import switched_off
+from carrousel.engine.views import view
 
 
 @dataclass(frozen=True)
 class Linear:
-    """Streams that are W x_t, or W x_t + b, for all steps: one product over T·B makes them all.
+    """Streams that are W x_t for all steps: one product over T·B makes them all.
 
     Args:
         names: of the streams, in the order of their columns.
-        weights: parameter names.
-        biases: parameter names, None where there is no bias.
+        weights: names of parameters, or of values made from parameters alone.
     """
 
     names: tuple[str, ...]
     weights: tuple[str, ...]
-    biases: tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
@@ -54,17 +59,20 @@ class Plan:
     @cached_property
     def linear(self) -> Linear:
         """The part of the prologue that is one joined product."""
-        found: list[tuple[str, str, str | None]] = []
+        found: list[tuple[str, str]] = []
         for role, name in self.prologue.outputs:
-            term = _linear_term(self.prologue, name) if role.startswith("input.") else None
-            if term is not None:
-                found.append((name, *term))
-        return Linear(tuple(n for n, _, _ in found), tuple(w for _, w, _ in found), tuple(b for _, _, b in found))
+            weight = _weight_of(self.prologue, name) if role.startswith("input.") else None
+            if weight is not None:
+                found.append((name, weight))
+        return Linear(tuple(name for name, _ in found), tuple(weight for _, weight in found))
 
     @cached_property
     def rest(self) -> Graph:
-        """The other outputs of the prologue."""
+        """The other outputs of the prologue, and the weights of the joined product that must be made first."""
         outputs = tuple((role, name) for role, name in self.prologue.outputs if name not in self.linear.names)
+        present = {name for _, name in outputs}
+        made = [w for w in dict.fromkeys(self.linear.weights) if self.prologue[w].op != "param" and w not in present]
+        outputs += tuple((f"param.{weight}", weight) for weight in made)
         return simplify(Graph(self.prologue.name, self.prologue.nodes, outputs, self.prologue.sizes))
 
     @cached_property
@@ -82,24 +90,40 @@ class Plan:
     @cached_property
     def output(self) -> str:
         """The value that is put out."""
-        return self.loop.storage(dict(self.loop.outputs)["output"])
+        return view(self.loop, dict(self.loop.outputs)["output"]).source
 
-    @property
+    @cached_property
+    def phases(self) -> tuple[Phase, ...]:
+        """The forward loop's phases in training."""
+        return split_phases(self.loop, self.tape)
+
+    @cached_property
     def num_product_phases(self) -> int:
         """Products inside a forward step that must wait for each other."""
-        return sum(any(node.op == "products" for node in phase.nodes) for phase in split_phases(self.loop))
+        waited: dict[str, int] = {}
+        for node in self.loop.nodes:
+            before = max((waited[arg] for arg in node.args), default=0)
+            waited[node.name] = before + (node.op == "products")
+        return max(waited.values())
 
     @cached_property
     def derivatives(self) -> tuple[tuple[str, str], ...]:
         """Role -> value, for what the backward loop writes down for every step."""
         found = [(role, name) for role, name in self.backward.outputs if not role.startswith("state.")]
-        return tuple((role, self.backward.storage(name)) for role, name in found)
+        return tuple((role, view(self.backward, name).source) for role, name in found)
+
+    @cached_property
+    def param_terms(self) -> tuple[tuple[str, str, tuple[int, ...]], ...]:
+        """Parameter, the value that is one term of its derivative for every step, and the shape to read that in."""
+        found = [
+            (role.removeprefix("param."), name) for role, name in self.backward.outputs if role.startswith("param.")
+        ]
+        return tuple((param, view(self.backward, name).source, self.backward.elements(name)) for param, name in found)
 
     @cached_property
     def in_place(self) -> dict[str, str]:
         """Tape value -> the input stream whose memory it takes over, because nothing reads that any more."""
-        phases = split_phases(self.loop)
-        place = {node.name: k for k, phase in enumerate(phases) for node in phase.nodes}
+        place = {node.name: k for k, phase in enumerate(self.phases) for node in phase.nodes}
         free = [n.name for n in self.loop.leaves("input") if n.name not in self.tape and n.name in self.linear.names]
         taken: dict[str, str] = {}
         for name in self.tape:
@@ -150,15 +174,15 @@ class Plan:
 
 def make_plan(graph: Graph) -> Plan:
     """The plan of a traced step."""
-    joined = check(simplify(join_matmuls(simplify(graph))))
+    joined = check(simplify(join_matmuls(simplify(spell_products(simplify(graph))))))
     prologue, loop = hoist_inputs(joined)
-    loop = check(simplify(spell_broadcasts(loop)))
+    loop = check(spell_copies(simplify(spell_broadcasts(loop))))
     reason = _without_derivative(loop)
     backward, tape = loop, ()
     if not reason:
-        backward, tape = choose_tape(loop, simplify(differentiate(loop)))
-        check(backward)
-        reason = unsupported(loop) or unsupported(backward)
+        backward, tape = choose_tape(loop, simplify(spell_broadcasts(differentiate(loop))))
+        backward = check(spell_copies(backward))
+        reason = unsupported(loop) or unsupported(backward) or switched_off("llvm")
     return Plan(graph, check(prologue), loop, backward, tape, reason)
 
 
@@ -169,20 +193,14 @@ def _without_derivative(loop: Graph) -> str:
     return ""
 
 
-def _linear_term(graph: Graph, name: str) -> tuple[str, str | None] | None:
-    """The weight and bias of a value that is W x, or W x + b; None for any other."""
+def _weight_of(graph: Graph, name: str) -> str | None:
+    """The matrix of a value that is W x_t; None for any other."""
     node = graph[name]
-    product, bias = node, None
-    if node.op == "add":
-        first, second = (graph[arg] for arg in node.args)
-        product, other = (first, second) if first.op == "matvec" else (second, first)
-        bias = other.name
-        if other.op != "param" or other.shape != node.shape:
-            return None
-    if product.op != "matvec" or len(node.shape) != 1:
+    if node.op != "matvec" or len(node.shape) != 1:
         return None
-    matrix, vector = (graph[arg] for arg in product.args)
-    return (matrix.name, bias) if matrix.op == "param" and vector.op == "x" else None
+    matrix, vector = (graph[arg] for arg in node.args)
+    is_shared = all(graph[ancestor].op != "x" for ancestor in _ancestors(graph, matrix.name))
+    return matrix.name if is_shared and is_whole_input(graph, vector) else None
 
 
 def _ancestors(graph: Graph, name: str) -> set[str]:

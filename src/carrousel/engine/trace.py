@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from carrousel.engine.graph import TRUTH, Attribute, Graph, Node, Shape, axis_size, shape_sizes
+from carrousel.engine.graph import LEAVES, TRUTH, Attribute, Graph, Node, Shape, axis_size, shape_sizes
 from carrousel.engine.ops import OPS
 from carrousel.engine.spec import check
 from carrousel.errors import TraceError
@@ -24,12 +24,13 @@ Axes = Mapping[str, Shape]
 
 def trace(
     name: str,
-    step: Callable[[Any, Tensor, Any], tuple[Tensor, Any]],
+    step: Callable[..., tuple[Tensor, Any]],
     params: type[Any],
     param_axes: Axes,
     state: type[Any],
     state_axes: Axes,
     sizes: Mapping[str, int],
+    noise_axes: Axes | None = None,
 ) -> Graph:
     """The graph of one time step of one sequence.
 
@@ -39,6 +40,7 @@ def trace(
         params: the NamedTuple class of the parameters; `param_axes` gives the axes of each field.
         state: the NamedTuple class of the state; `state_axes` likewise.
         sizes: axis letter -> elements.
+        noise_axes: further arguments of the step -> their axes: random numbers, read as x_t is.
 
     Raises:
         TraceError: the step branches on a tensor, writes in place, draws random numbers, uses an operation that has no
@@ -49,8 +51,9 @@ def trace(
     x_name = list(signature(unwrap(step)).parameters)[1]
     x = recorder.leaf("x", x_name, ("D",))
     state_values = [recorder.leaf("state", f"{field}_tm1", axes) for field, axes in state_axes.items()]
+    noise = [recorder.leaf("x", name, axes) for name, axes in (noise_axes or {}).items()]
     with torch.no_grad(), recorder, _NamesFromLocals(recorder):
-        result = step(params(*param_values), x, state(*state_values))
+        result = step(params(*param_values), x, state(*state_values), *noise)
     output, next_state = _unpack(name, result, state, state_axes, sizes)
     roles = [("output", recorder.name_of(output))]
     roles += [(f"state.{field}", recorder.name_of(getattr(next_state, field))) for field in state_axes]
@@ -119,6 +122,11 @@ class _Recorder(TorchDispatchMode):
         self.nodes[name] = Node(name, op, tuple(args), shape, tuple(settings.items()))
         return name
 
+    def is_shared(self, name: str) -> bool:
+        """Whether a value is made from parameters alone."""
+        node = self.nodes[name]
+        return node.op == "param" or (node.op not in LEAVES and all(self.is_shared(arg) for arg in node.args))
+
     def shape(self, name: str) -> Shape:
         return self.nodes[name].shape
 
@@ -160,7 +168,7 @@ class _Recorder(TorchDispatchMode):
                 f"{where} writes in place ({operation}), expected a pure step. Use the form that returns a new tensor."
             )
         if operation.startswith(("rand", "bernoulli", "normal", "multinomial", "native_dropout")):
-            return f"{where} draws random numbers ({operation}), expected a pure step. Pass the mask as an input."
+            return f"{where} draws random numbers ({operation}), expected a pure step. Take them as a fourth argument."
         return (
             f"{where} uses the operation {operation!r}, which has no row in the table. "
             "Write it with operations of carrousel.engine.ops."
@@ -263,7 +271,12 @@ def _product(r: _Recorder, matrix: Tensor, vector: Tensor) -> str:
 
 
 def _dot(r: _Recorder, a: Tensor, b: Tensor) -> str:
-    return _summed(r, r.emit("mul", [r.name_of(a), r.name_of(b)], {}), [0], keepdim=False)
+    """A matrix of one row, made of parameters if one side is, times a vector."""
+    row, vector = r.name_of(a), r.name_of(b)
+    if r.is_shared(vector) and not r.is_shared(row):
+        row, vector = vector, row
+    matrix = _reshape(r, row, ("1", *r.shape(row)))
+    return _reshape(r, r.emit("matvec", [matrix, vector], {}), ())
 
 
 def _matrix_product(r: _Recorder, a: Tensor, b: Tensor) -> str:
@@ -450,6 +463,12 @@ def _silu(r: _Recorder, a: Tensor) -> str:
     return r.emit("mul", [name, r.emit("sigmoid", [name], {})], {})
 
 
+def _log_sigmoid(r: _Recorder, a: Tensor) -> list[str]:
+    """The value, and the buffer that torch keeps for its derivative."""
+    name = r.emit("neg", [r.emit("softplus", [r.emit("neg", [r.name_of(a)], {})], {})], {})
+    return [name, name]
+
+
 def _filled(value: float) -> Rule:
     def rule(r: _Recorder, a: Tensor, *_: object, **__: object) -> str:
         shape = r.shape(r.name_of(a))
@@ -458,11 +477,24 @@ def _filled(value: float) -> Rule:
     return rule
 
 
+def _number(r: _Recorder, value: float, **_: object) -> str:
+    return r.name_of(value)
+
+
 def _negated(op: str) -> Rule:
     def rule(r: _Recorder, *args: object) -> str:
         return r.emit("not", [r.emit(op, [r.name_of(arg) for arg in args], {})], {})
 
     return rule
+
+
+def _softplus(r: _Recorder, a: Tensor, beta: float = 1, threshold: float = 20) -> str:
+    """log(1 + e^(beta a)) / beta; torch leaves the 1 out above the threshold, the table does not."""
+    name = r.name_of(a)
+    if beta == 1:
+        return r.emit("softplus", [name], {})
+    raised = r.emit("softplus", [r.emit("mul", [name, r.name_of(beta)], {})], {})
+    return r.emit("div", [raised, r.name_of(beta)], {})
 
 
 def _square(r: _Recorder, a: Tensor) -> str:
@@ -515,7 +547,8 @@ _RULES: Mapping[str, Rule] = {
     "bitwise_not": _elementwise("not"),
     "bitwise_and": _elementwise("and"),
     "bitwise_or": _elementwise("or"),
-    "softplus": _elementwise("softplus"),
+    "softplus": _softplus,
+    "log_sigmoid_forward": _log_sigmoid,
     "detach": _elementwise("stop_gradient"),
     "mv": _product,
     "dot": _dot,
@@ -546,6 +579,7 @@ _RULES: Mapping[str, Rule] = {
     "square": _square,
     "reciprocal": _reciprocal,
     "rsqrt": _rsqrt,
+    "scalar_tensor": _number,
     "zeros_like": _filled(0.0),
     "ones_like": _filled(1.0),
     "clone": _same,

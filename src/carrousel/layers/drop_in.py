@@ -4,8 +4,8 @@ They are subclasses of the torch modules: parameters, initialisation and loading
 replaced. `load_state_dict` therefore works in both directions.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,12 +16,25 @@ from carrousel.cells.elman import elman, elman_relu
 from carrousel.cells.gru_reset_after import gru_reset_after
 from carrousel.cells.lstm import lstm
 from carrousel.cells.lstm_projected import lstm_projected
-from carrousel.engine import compile_cell
+from carrousel.engine import Program, compile_cell
 from carrousel.errors import ShapeError
 from carrousel.layers.stack import Stack, run_stack
+from carrousel.layers.stream import Stream, refuse_two_directions
 
 
-class LSTM(nn.LSTM):
+class _WithPrograms:
+    """What our classes hold besides torch's parameters."""
+
+    _programs: list[Program]
+
+    if not TYPE_CHECKING:  # to readers and to their tools the constructors are torch's, overloads included
+
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self._programs = programs_of(self, self._cell)
+
+
+class LSTM(_WithPrograms, nn.LSTM):
     """`torch.nn.LSTM`, argument for argument, with `carrousel.cells` lstm or lstm_projected inside.
 
     >>> layer = LSTM(3, 5, num_layers=2)
@@ -29,6 +42,10 @@ class LSTM(nn.LSTM):
     >>> tuple(y.shape), tuple(h_n.shape)
     ((7, 2, 5), (2, 2, 5))
     """
+
+    @property
+    def _cell(self) -> Cell:
+        return lstm_projected if self.proj_size else lstm
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         """Outputs and (h_n, c_n), as torch.nn.LSTM.forward.
@@ -40,15 +57,29 @@ class LSTM(nn.LSTM):
         Raises:
             ShapeError: a shape or form that does not fit, with the axes by name.
         """
+        if by_torch(self):
+            return cast(Any, super()).forward(input, hx)
         given = None if hx is None else _pair(hx)
-        cell = lstm_projected if self.proj_size else lstm
-        y, state = _run(
-            self, cell, input, given, ("h_0", "c_0"), (self.proj_size or self.hidden_size, self.hidden_size)
-        )
+        sizes = (self.proj_size or self.hidden_size, self.hidden_size)
+        y, state = _run(self, self._programs, self._cell, input, given, ("h_0", "c_0"), sizes)
         return y, tuple(state)
 
+    def stream(self, batch_size: int = 1, hx: Any = None) -> Stream:
+        """The layer one time step a call, as `Recurrent.stream`; its states are pairs (h_n, c_n)."""
+        sizes = (self.proj_size or self.hidden_size, self.hidden_size)
+        return _stream(
+            self,
+            self._programs,
+            self._cell,
+            batch_size,
+            None if hx is None else _pair(hx),
+            ("h_0", "c_0"),
+            sizes,
+            tuple,
+        )
 
-class GRU(nn.GRU):
+
+class GRU(_WithPrograms, nn.GRU):
     """`torch.nn.GRU`, argument for argument, with `carrousel.cells` gru_reset_after inside.
 
     >>> y, h_n = GRU(3, 5, batch_first=True)(torch.zeros(2, 7, 3))
@@ -56,13 +87,27 @@ class GRU(nn.GRU):
     ((2, 7, 5), (1, 2, 5))
     """
 
+    @property
+    def _cell(self) -> Cell:
+        return gru_reset_after
+
     def forward(self, input: Any, hx: Tensor | None = None) -> Any:
         """Outputs and h_n, as torch.nn.GRU.forward; arguments and errors as `LSTM.forward`, with one state tensor."""
-        y, state = _run(self, gru_reset_after, input, None if hx is None else (hx,), ("hx",), (self.hidden_size,))
+        if by_torch(self):
+            return cast(Any, super()).forward(input, hx)
+        given = None if hx is None else (hx,)
+        y, state = _run(self, self._programs, self._cell, input, given, ("hx",), (self.hidden_size,))
         return y, state[0]
 
+    def stream(self, batch_size: int = 1, hx: Tensor | None = None) -> Stream:
+        """The layer one time step a call, as `Recurrent.stream`; its state is h_n."""
+        given = None if hx is None else (hx,)
+        return _stream(
+            self, self._programs, self._cell, batch_size, given, ("hx",), (self.hidden_size,), lambda fields: fields[0]
+        )
 
-class RNN(nn.RNN):
+
+class RNN(_WithPrograms, nn.RNN):
     """`torch.nn.RNN`, argument for argument, with `carrousel.cells` elman or elman_relu inside.
 
     >>> y, h_n = RNN(3, 5, nonlinearity="relu")(torch.zeros(7, 3))
@@ -70,15 +115,34 @@ class RNN(nn.RNN):
     ((7, 5), (1, 5))
     """
 
+    @property
+    def _cell(self) -> Cell:
+        return elman if self.nonlinearity == "tanh" else elman_relu
+
     def forward(self, input: Any, hx: Tensor | None = None) -> Any:
         """Outputs and h_n, as torch.nn.RNN.forward; arguments and errors as `LSTM.forward`, with one state tensor."""
-        cell = elman if self.nonlinearity == "tanh" else elman_relu
-        y, state = _run(self, cell, input, None if hx is None else (hx,), ("hx",), (self.hidden_size,))
+        if by_torch(self):
+            return cast(Any, super()).forward(input, hx)
+        given = None if hx is None else (hx,)
+        y, state = _run(self, self._programs, self._cell, input, given, ("hx",), (self.hidden_size,))
         return y, state[0]
+
+    def stream(self, batch_size: int = 1, hx: Tensor | None = None) -> Stream:
+        """The layer one time step a call, as `Recurrent.stream`; its state is h_n."""
+        given = None if hx is None else (hx,)
+        return _stream(
+            self, self._programs, self._cell, batch_size, given, ("hx",), (self.hidden_size,), lambda fields: fields[0]
+        )
+
+
+def by_torch(module: nn.RNNBase) -> bool:
+    """Whether torch's own module is the fastest there is: on CUDA, by cuDNN, layers and directions at once."""
+    return cast(Tensor, module.weight_ih_l0).is_cuda
 
 
 def _run(
     module: nn.RNNBase,
+    programs: Sequence[Program],
     cell: Cell,
     given: Any,
     hx: Sequence[Tensor] | None,
@@ -105,7 +169,7 @@ def _run(
         state = [tensor if has_batch else tensor.unsqueeze(1) for tensor in hx]
         if packed and given.sorted_indices is not None:
             state = [tensor.index_select(1, given.sorted_indices) for tensor in state]
-    y, last, _ = run_stack(_stack(module, cell), x, state, lengths)
+    y, last, _ = run_stack(_stack(module, programs, cell), x, state, lengths)
     if packed:
         y = _repack(y, lengths, given)
         return y, last if unsorted is None else [tensor.index_select(1, unsorted) for tensor in last]
@@ -114,15 +178,42 @@ def _run(
     return y.transpose(0, 1) if module.batch_first else y, last
 
 
-def _stack(module: nn.RNNBase, cell: Cell) -> Stack:
-    directions = 2 if module.bidirectional else 1
+def _stream(
+    module: nn.RNNBase,
+    programs: Sequence[Program],
+    cell: Cell,
+    batch_size: int,
+    hx: Sequence[Tensor] | None,
+    state_names: Sequence[str],
+    state_sizes: Sequence[int],
+    as_state: Callable[[list[Tensor]], Any],
+) -> Stream:
+    refuse_two_directions(type(module).__name__, module.bidirectional)
+
+    def params() -> list[Mapping[str, Tensor]]:
+        return [_params(module, cell, f"_l{layer}") for layer in range(module.num_layers)]
+
+    stream = Stream(programs, params, batch_size, as_state, module.batch_first)
+    if hx is not None:
+        for name, tensor, size in zip(state_names, hx, state_sizes, strict=True):
+            _check_state(type(module).__name__, name, tensor, (module.num_layers, batch_size, size))
+        stream.load(hx)
+    return stream
+
+
+def programs_of(module: nn.RNNBase, cell: Cell) -> list[Program]:
+    """Made with the layer, because torch.compile cannot look into their making."""
     chosen = {"proj_size": module.proj_size} if module.proj_size else {}
-    later = (module.proj_size or module.hidden_size) * directions
+    later = (module.proj_size or module.hidden_size) * (2 if module.bidirectional else 1)
     widths = [module.input_size] + [later] * (module.num_layers - 1)
+    return [compile_cell(cell, cell.sizes(width, module.hidden_size, **chosen)) for width in widths]
+
+
+def _stack(module: nn.RNNBase, programs: Sequence[Program], cell: Cell) -> Stack:
     return Stack(
-        programs=[compile_cell(cell, cell.sizes(width, module.hidden_size, **chosen)) for width in widths],
+        programs=programs,
         params=lambda layer, direction: _params(module, cell, f"_l{layer}{'_reverse' if direction else ''}"),
-        directions=directions,
+        directions=2 if module.bidirectional else 1,
         dropout=module.dropout if module.training else 0.0,
     )
 

@@ -22,6 +22,8 @@ def check_lengths(where: str, lengths: Any, steps: int, batch: int, device: torc
             f"{where}: lengths is {valid.dtype} of shape {tuple(valid.shape)}, expected whole numbers of shape (B,) = "
             f"({batch},). Pass the number of valid steps in each row."
         )
+    if torch.compiler.is_compiling():  # values are not known there
+        return valid.long()
     wrong = ((valid < 1) | (valid > steps)).nonzero()
     if len(wrong):
         row = int(wrong[0])

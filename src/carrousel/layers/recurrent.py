@@ -8,13 +8,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from carrousel.cell import Cell, Sizes
-from carrousel.cells import find
+from carrousel.cells import CELLS, find
 from carrousel.engine import Program, compile_cell
 from carrousel.engine.explain import explain
 from carrousel.engine.graph import Graph
+from carrousel.engine.torch_ops import register_state
 from carrousel.errors import ConfigError, ShapeError
+from carrousel.layers.changes import Changes
+from carrousel.layers.draw import Draw
 from carrousel.layers.inputs import check_finite, check_input, check_lengths
+from carrousel.layers.masks import Mask
+from carrousel.layers.noise import refuse_noise, with_dropped
 from carrousel.layers.stack import Stack, run_stack
+from carrousel.layers.stream import Stream, refuse_two_directions
 
 
 class Recurrent(nn.Module):
@@ -30,6 +36,9 @@ class Recurrent(nn.Module):
         dropout: probability with which outputs between layers are zeroed while training.
         init: applied to the parameters of every layer and direction after the cell's own initialisation, such as
             `carrousel.init.forget_bias(1.0)`.
+        masks: what is dropped while training, such as `[carrousel.masks.zoneout(c=0.5, h=0.05)]`, in the order of application.
+        gradient: "full", or "truncated" as in 1997: errors flow back in time along the carrousel alone, not through the state
+            that gates and cell inputs read. Outputs are the same, and x keeps its gradient. `explain()` names the cuts.
         sizes: further sizes of the cell, by its keywords, such as `block_size=2` for lstm_1997.
 
     Raises:
@@ -53,6 +62,8 @@ class Recurrent(nn.Module):
         init: Callable[[Any], Any] | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        masks: Sequence[Mask] = (),
+        gradient: str = "full",
         **sizes: int,
     ) -> None:
         super().__init__()
@@ -64,13 +75,21 @@ class Recurrent(nn.Module):
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bidirectional, self.batch_first, self.dropout = bidirectional, batch_first, dropout
         self.init = init
+        self.changes = Changes(tuple(masks), gradient)
         self.directions = 2 if bidirectional else 1
         first = self.cell.sizes(input_size, hidden_size, **sizes)
         cell_output = first[self.cell.output]
         self.output_size = cell_output * self.directions
-        later = self.cell.sizes(self.output_size, hidden_size, **sizes)
+        later = self.cell.sizes(self.output_size, hidden_size, **sizes) if num_layers > 1 else first
         self.layer_sizes: tuple[Sizes, ...] = (first, *[later] * (num_layers - 1))
         self._check_state_stacks()
+        register_state(self.cell.State)
+        self.changes.check_fields(self.cell)
+        self._dropped_weights = self.changes.dropped_weights(self.cell, first)
+        self._programs = {  # made here, because torch.compile cannot look into their making
+            is_training: [compile_cell(self.cell, s, self.changes.rewrites(is_training)) for s in self.layer_sizes]
+            for is_training in (False, True)
+        }
         for layer, suffix in self._places():
             for name, shape in self.cell.param_shapes(self.layer_sizes[layer]).items():
                 value = torch.empty(shape, device=device, dtype=dtype)
@@ -97,6 +116,7 @@ class Recurrent(nn.Module):
         state: Any = None,
         lengths: Tensor | Sequence[int] | None = None,
         reset: Tensor | None = None,
+        draw: Draw | None = None,
     ) -> tuple[Float[Tensor, "A0 A1 O"], Any]:
         """Run over whole sequences.
 
@@ -106,6 +126,8 @@ class Recurrent(nn.Module):
             lengths: valid steps in each row, 1 to T, on any device; outputs past them are zero, and the state returned is
                 the one after the last valid step. The backward direction starts there.
             reset: True where a new sequence begins: the state is zeroed before that step, in both directions.
+            draw: the random numbers of masks and of stochastic cells; when left out, a seed from torch's own generator. A mask for
+                a whole sequence stays the same over resets.
 
         Returns:
             Outputs, laid out as x, and the state after the last step, as the cell's own State.
@@ -113,7 +135,7 @@ class Recurrent(nn.Module):
         Raises:
             ShapeError: a shape, form or value that does not fit, with the axes by name.
         """
-        y, last, _ = self._run(x, state, lengths, reset, is_recording=False)
+        y, last, _ = self._run(x, state, lengths, reset, draw, is_recording=False)
         return y, last
 
     def trace(
@@ -122,6 +144,7 @@ class Recurrent(nn.Module):
         state: Any = None,
         lengths: Tensor | Sequence[int] | None = None,
         reset: Tensor | None = None,
+        draw: Draw | None = None,
     ) -> tuple[Float[Tensor, "A0 A1 O"], Any, "Trace"]:
         """Run as `forward` does and also give every value that the cell's step names, at every time step.
 
@@ -130,7 +153,33 @@ class Recurrent(nn.Module):
         >>> tuple(trace["f_t"].shape), trace.names
         ((7, 2, 5), ('i_t', 'f_t', 'g_t', 'o_t', 'c_t', 'h_t'))
         """
-        return self._run(x, state, lengths, reset, is_recording=True)
+        return self._run(x, state, lengths, reset, draw, is_recording=True)
+
+    def stream(self, batch_size: int = 1, state: Any = None) -> Stream:
+        """The layer one time step a call: a stepper with its own copy of the weights and its own state.
+
+        Args:
+            batch_size: sequences that go side by side.
+            state: to begin with, as `forward` takes it; zeros when left out.
+
+        Raises:
+            ConfigError: a bidirectional layer, whose backward cells read the end of a sequence first; a stochastic cell.
+
+        >>> stream = Recurrent("lstm", 3, 5).stream()
+        >>> tuple(stream.step(torch.zeros(1, 3)).shape)
+        (1, 5)
+        """
+        refuse_two_directions("Recurrent", self.bidirectional)
+        programs = self._programs[False]
+        refuse_noise(programs)
+
+        def params() -> list[Mapping[str, Tensor]]:
+            return [self._params(_suffix(layer, 0))._asdict() for layer in range(self.num_layers)]
+
+        stream = Stream(programs, params, batch_size, lambda fields: self.cell.State(*fields), self.batch_first)
+        if state is not None:
+            stream.load(self._check_state(state, batch_size, torch.empty(0)))
+        return stream
 
     def graph(self, layer: int = 0) -> Graph:
         """The step of one layer as a graph; print it to read it."""
@@ -148,10 +197,12 @@ class Recurrent(nn.Module):
         """What `print(layer)` shows."""
         settings = {"num_layers": 1, "bidirectional": False, "batch_first": False, "dropout": 0.0}
         changed = [f"{k}={getattr(self, k)!r}" for k, default in settings.items() if getattr(self, k) != default]
-        return ", ".join([f"{self.cell.name!r}", str(self.input_size), str(self.hidden_size), *changed])
+        return ", ".join(
+            [f"{self.cell.name!r}", f"{self.input_size}", f"{self.hidden_size}", *changed, *self.changes.words]
+        )
 
     def _run(
-        self, x: Tensor, state: Any, lengths: Any, reset: Tensor | None, *, is_recording: bool
+        self, x: Tensor, state: Any, lengths: Any, reset: Tensor | None, draw: Draw | None, *, is_recording: bool
     ) -> tuple[Tensor, Any, "Trace"]:
         check_input(x, self.input_size, self.batch_first)
         x = x.transpose(0, 1) if self.batch_first else x
@@ -162,12 +213,17 @@ class Recurrent(nn.Module):
             x = torch.where((torch.arange(steps, device=x.device)[:, None] < valid)[:, :, None], x, x.new_zeros(()))
         check_finite(x)
         before = self._check_state(state, batch, x)
+        programs = [self._program(layer) for layer in range(self.num_layers)]
+        if draw is None and (any(program.noise for program in programs) or (self.training and self.changes.masks)):
+            draw = Draw(torch.randint(2**62, ()))
         stack = Stack(
-            programs=[self._program(layer) for layer in range(self.num_layers)],
-            params=lambda layer, direction: self._params(_suffix(layer, direction))._asdict(),
+            programs=programs,
+            params=lambda layer, direction: self._dropped_params(layer, direction, draw),
             directions=self.directions,
             dropout=self.dropout if self.training else 0.0,
             is_recording=is_recording,
+            draw=draw,
+            sequence_dropout=self.changes.sequence_dropout if self.training else (0.0, 0.0, 0.0),
         )
         y, last, recorded = run_stack(stack, x, before, valid, reset)
         if self.batch_first:
@@ -183,8 +239,12 @@ class Recurrent(nn.Module):
     def _params(self, suffix: str) -> Any:
         return self.cell.Params(*(getattr(self, name + suffix) for name in self.cell.param_axes))
 
+    def _dropped_params(self, layer: int, direction: int, draw: Draw | None) -> Mapping[str, Tensor]:
+        params = self._params(_suffix(layer, direction))._asdict()
+        return with_dropped(params, self._dropped_weights if self.training else (), draw, f"{layer}.{direction}")
+
     def _program(self, layer: int) -> Program:
-        return compile_cell(self.cell, self.layer_sizes[layer])
+        return self._programs[self.training][layer]
 
     def _check_state_stacks(self) -> None:
         shapes = [self.cell.state_shapes(sizes) for sizes in self.layer_sizes]
@@ -234,6 +294,10 @@ class Recurrent(nn.Module):
                 "Pass True where a new sequence begins."
             )
         return reset.transpose(0, 1) if self.batch_first else reset
+
+
+for _cell in CELLS.values():  # so that exported programs of the catalogue's cells can be loaded
+    register_state(_cell.State)
 
 
 class Trace(NamedTuple):

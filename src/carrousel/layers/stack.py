@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from carrousel.engine import Program
+from carrousel.layers.draw import Draw
+from carrousel.layers.noise import Run, dropped, widened
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,9 @@ class Stack:
         directions: 1, or 2 for bidirectional.
         dropout: probability with which the outputs between layers are zeroed; 0 when not training.
         is_recording: keep every named value of every step.
+        draw: the random numbers of masks and stochastic cells; None where there are none.
+        sequence_dropout: probabilities with which features of the input, of what is handed between layers, and of the output are
+            zeroed for a whole sequence.
     """
 
     programs: Sequence[Program]
@@ -27,6 +33,8 @@ class Stack:
     directions: int
     dropout: float
     is_recording: bool = False
+    draw: Draw | None = None
+    sequence_dropout: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 Recorded = list[dict[str, Tensor]]
@@ -50,24 +58,28 @@ def run_stack(
     """
     last: list[Sequence[Tensor]] = []
     recorded: Recorded = []
+    inputs, between, outputs = stack.sequence_dropout
     for layer, program in enumerate(stack.programs):
+        x = dropped(x, between if layer else inputs, stack.draw, f"{layer}.x", is_per_sequence=True)
         record = program.named_values if stack.is_recording else ()
         halves: list[Tensor] = []
         for direction in range(stack.directions):
             start = [field[layer * stack.directions + direction] for field in state]
-            run = run_backwards if direction else Program.__call__
-            y, after, values = run(program, stack.params(layer, direction), x, start, lengths, reset, record)
+            noisy = widened(program, stack.draw, f"{layer}.{direction}")
+            run = partial(run_backwards, noisy) if direction else noisy
+            y, after, values = run(stack.params(layer, direction), x, start, lengths, reset, record)
             halves.append(y)
             last.append(after)
             recorded.append(values)
         x = torch.cat(halves, dim=-1) if len(halves) > 1 else halves[0]
         if stack.dropout and layer + 1 < len(stack.programs):
-            x = nn.functional.dropout(x, stack.dropout)
+            x = dropped(x, stack.dropout, stack.draw, f"{layer}.y")
+    x = dropped(x, outputs, stack.draw, "y", is_per_sequence=True)
     return x, [torch.stack(field) for field in zip(*last, strict=True)], recorded
 
 
 def run_backwards(
-    program: Program,
+    program: Run,
     params: Mapping[str, Tensor],
     x: Float[Tensor, "T B D"],
     state: Sequence[Tensor],

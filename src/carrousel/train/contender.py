@@ -20,7 +20,10 @@ WEIGHTS = "weights"
 Setting = tuple[str, float]
 
 KEEPING: tuple[Setting, ...] = ((WEIGHTS, 1.5), ("forget_bias", 5), ("input_bias", -2))
-"""For cells with forget and input gates: from the start, what is in the cell stays, and little comes in."""
+"""From the start, what is in the cell stays, and little comes in."""
+
+KEEPERS = frozenset(("lstm", "lstm_projected", "peephole_lstm"))
+"""The cells that start so by a bare name. Others may have gates of the same names that mean something else."""
 
 
 def _is_whole_from(least: int) -> Callable[[float], bool]:
@@ -121,7 +124,7 @@ class Contender:
 def contenders(cells: str) -> tuple[Contender, ...]:
     """What a list such as "srn,lstm,lstm:forget_bias=3:input_bias=-1" names, in its order.
 
-    A bare name starts with `KEEPING` if the cell has the gates for it, and the cell's own otherwise; `lstm:own` starts as
+    A bare name of `KEEPERS` starts with `KEEPING`, that of any other cell with the cell's own values; `lstm:own` starts as
     on its card; settings replace all of that.
 
     Raises:
@@ -146,7 +149,7 @@ def _contender(label: str) -> Contender:
     name, *parts = label.split(":")
     cell = find(name)
     if not parts:
-        return Contender(label, name, KEEPING if {setting for setting, _ in KEEPING} <= set(_known(cell)) else ())
+        return Contender(label, name, KEEPING if cell.name in KEEPERS else ())
     if parts == [OWN]:
         return Contender(label, name)
     return Contender(label, name, tuple(_setting(label, cell, part) for part in parts))

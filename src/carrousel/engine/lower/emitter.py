@@ -139,6 +139,36 @@ class Emitter:
         arguments = [("ptr", pointer), ("i32", str(self.bytes)), (self.mask, mask), (self.vector, "zeroinitializer")]
         return self.intrinsic(f"llvm.masked.load.{self.suffix}.p0", self.vector, arguments)
 
+    def gather(self, pointer: str, step: str, mask: str) -> str:
+        """Elements that lie `step` apart."""
+        arguments = [(f"<{self.width} x ptr>", self._apart(pointer, step)), ("i32", str(self.bytes)), (self.mask, mask)]
+        name = f"llvm.masked.gather.{self.suffix}.v{self.width}p0"
+        return self.intrinsic(name, self.vector, [*arguments, (self.vector, "zeroinitializer")])
+
+    def scatter(self, value: str, pointer: str, step: str, mask: str) -> None:
+        """Store elements `step` apart."""
+        arguments = [(f"<{self.width} x ptr>", self._apart(pointer, step)), ("i32", str(self.bytes)), (self.mask, mask)]
+        name = f"llvm.masked.scatter.{self.suffix}.v{self.width}p0"
+        self.intrinsic(name, "void", [(self.vector, value), *arguments])
+
+    def _apart(self, pointer: str, step: str) -> str:
+        """A vector of addresses."""
+        kind = f"<{self.width} x i64>"
+        ids = ", ".join(f"i64 {k}" for k in range(self.width))
+        first = self.value(f"insertelement {kind} poison, i64 {step}, i64 0")
+        steps = self.value(f"shufflevector {kind} {first}, {kind} poison, <{self.width} x i32> zeroinitializer")
+        distances = self.value(f"mul {kind} {steps}, <{ids}>")
+        return self.value(f"getelementptr {self.element}, ptr {pointer}, {kind} {distances}", "p")
+
+    def reduce(self, operation: str, vector: str) -> str:
+        """All elements of a vector as one number; "fadd" adds them pairwise, "fmaximum" hands NaN on."""
+        if operation == "fadd":
+            name = f"llvm.vector.reduce.fadd.{self.suffix}"
+            self.declared[name] = f"declare {self.element} @{name}({self.element}, {self.vector})"
+            zero = literal(0.0, self.element)
+            return self.value(f"call reassoc {self.element} @{name}({self.element} {zero}, {self.vector} {vector})")
+        return self.intrinsic(f"llvm.vector.reduce.{operation}.{self.suffix}", self.element, [(self.vector, vector)])
+
     def masked_store(self, value: str, pointer: str, mask: str) -> None:
         arguments = [(self.vector, value), ("ptr", pointer), ("i32", str(self.bytes)), (self.mask, mask)]
         self.intrinsic(f"llvm.masked.store.{self.suffix}.p0", "void", arguments)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from carrousel.engine.graph import LEAVES, Graph
@@ -24,7 +24,7 @@ def interpret(
     lengths: Int[Tensor, " B"] | None = None,
     reset: Bool[Tensor, "T B"] | None = None,
     record: Sequence[str] = (),
-) -> tuple[Float[Tensor, "T B O"], list[Float[Tensor, "B ..."]], dict[str, Float[Tensor, "T B ..."]]]:
+) -> tuple[Float[Tensor, "T B O"], list[Float[Tensor, "B ..."]], dict[str, Shaped[Tensor, "T B ..."]]]:
     """Run the step over all time steps.
 
     Args:

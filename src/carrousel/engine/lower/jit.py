@@ -24,11 +24,14 @@ _ENTRY = ctypes.CFUNCTYPE(
 Entry = Callable[..., None]
 """pointers, strides, sizes, offsets, steps, first, last, rows, resets; called without the interpreter lock."""
 
+_PASSES = {"loop_vectorization": False, "slp_vectorization": False, "loop_unrolling": False}
+"""Vectors and tiles are spelled out in the text already; unrolling triples the time to compile and gains nothing."""
+
 _engines: list[Any] = []  # machine code lives as long as the process
 
 
 @lru_cache(maxsize=1)
-def _target() -> tuple[str, str, str]:
+def target() -> tuple[str, str, str]:
     """Triple, processor and features of this machine."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -47,12 +50,12 @@ def vector_bytes() -> int:
 @cache
 def compile_text(text: str, symbol: str) -> Entry:
     """The function `symbol` of an LLVM module, ready to call; made once in a process."""
-    triple, processor, features = _target()
+    triple, processor, features = target()
     machine = llvm.Target.from_triple(triple).create_target_machine(cpu=processor, features=features, opt=3, jit=True)
     module = llvm.parse_assembly(text)
     module.name = symbol
     engine = llvm.create_mcjit_compiler(module, machine)
-    path = _cache_folder() / f"{_key(text, triple, processor, features)}.o"
+    path = cache_folder() / f"{_key(text, triple, processor, features)}.o"
     cached = _read(path)
     made: list[bytes] = []
 
@@ -79,17 +82,18 @@ def address_of(entry: Entry) -> int:
 
 def _optimise(module: Any, machine: Any) -> None:
     options = llvm.create_pipeline_tuning_options(speed_level=2)
-    options.loop_vectorization = False
-    options.slp_vectorization = False
+    for name, is_on in _PASSES.items():
+        setattr(options, name, is_on)
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
 
 
 def _key(*parts: str) -> str:
-    return hashlib.sha256("\0".join([llvmlite.__version__, *parts]).encode()).hexdigest()
+    return hashlib.sha256("\0".join([llvmlite.__version__, str(_PASSES), *parts]).encode()).hexdigest()
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
+    """Where object code is kept between runs."""
     return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "carrousel"
 
 

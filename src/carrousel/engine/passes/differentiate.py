@@ -1,9 +1,9 @@
 """The derivative of one step, as a graph of the same operations."""
 
-from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
-from carrousel.engine.graph import LEAVES, Attribute, Graph, Node, Shape, axis_size
-from carrousel.engine.ops import OPS
+from carrousel.engine.derivatives import PREFIX, RULES, Terms
+from carrousel.engine.graph import LEAVES, Graph, Node, Shape, axis_size
 
 
 def differentiate(graph: Graph) -> Graph:
@@ -12,28 +12,21 @@ def differentiate(graph: Graph) -> Graph:
     Needs: a loop (`hoist_inputs`) with broadcasts spelled out. Gives: a graph with leaves `d/output` and `d/<field>/next`
     (grad), values of the forward step under their own names (saved) and parameters; outputs `input.<value>`,
     `state.<field>`, `param.<name>` (one term a step, still to be summed over time and batch) and, for each matrix,
-    `weight.<matrix>.<vector>`, the derivative of the product it made: the matrix's own derivative is that, times the vector, summed
+    `weight.<matrix>@<vector>`, the derivative of the product it made: the matrix's own derivative is that, times the vector, summed
     over all steps, which `run` does in one product after the loop.
     """
     return _Derivative(graph).graph()
 
 
-PREFIX, NEXT = "d/", "/next"
-"""Derivatives are named with a stroke, which no variable of a step can have."""
+NEXT = "/next"
+"""How the derivative of a state after the step is named."""
 
 OUTPUT = f"{PREFIX}output"
 """The derivative of the output."""
 
 
-class _Derivative:
-    """Collects, for every value of the forward step, the terms of its derivative."""
-
-    def __init__(self, forward: Graph) -> None:
-        self.forward = forward
-        self.nodes: dict[str, Node] = {}
-        self.terms: dict[str, list[str]] = {}
-        self.products: dict[str, list[tuple[str, str, int]]] = {}  # value -> (matrix, derivative, is turned over)
-        self.weights: list[tuple[str, str]] = []
+class _Derivative(Terms):
+    """Goes through the forward step backwards and adds up what is collected for each value."""
 
     def graph(self) -> Graph:
         for role, name in self.forward.outputs:
@@ -90,6 +83,8 @@ class _Derivative:
             terms.append(
                 self.emit("products", args, self.forward[name].shape, {"transposed": turned}, f"{PREFIX}{name}.r")
             )
+        if name in self.slices:
+            terms += self._put_together(name)
         if not terms:
             return None
         total = terms[0]
@@ -98,155 +93,28 @@ class _Derivative:
             total = self.emit("add", [total, term], self.forward[name].shape, {}, f"{PREFIX}{name}" if last else "")
         return total
 
-    def add(self, name: str, term: str) -> None:
-        """Collect one term of a value's derivative; parameters keep the term's own shape until `run` sums them."""
-        self.terms.setdefault(name, []).append(term)
+    def _put_together(self, name: str) -> list[str]:
+        """The derivatives of slices as terms of the whole: side by side where they do not overlap, or one term for each."""
+        node, sizes = self.forward[name], self.forward.sizes
+        terms: list[str] = []
+        for axis in sorted({axis for axis, *_ in self.slices[name]}):
+            parts = sorted((start, stop, g) for a, start, stop, g in self.slices[name] if a == axis)
+            size = axis_size(node.shape[axis], sizes)
+            if all(before[1] <= after[0] for before, after in pairwise(parts)):
+                terms.append(self._side_by_side(node, axis, size, parts))
+            else:
+                for start, stop, g in parts:
+                    settings = {"axis": axis, "before": start, "after": size - stop}
+                    terms.append(self.emit("pad", [g], node.shape, settings))
+        return terms
 
-    def read(self, name: str) -> str:
-        """A value of the forward step, as a leaf."""
-        if name not in self.nodes:
-            node = self.forward[name]
-            self.nodes[name] = node if node.op in ("param", "constant") else Node(name, "saved", (), node.shape)
-        return name
-
-    def constant(self, value: float) -> str:
-        return self.emit("constant", [], (), {"value": value})
-
-    def emit(
-        self, op: str, args: Sequence[str], shape: Shape, settings: Mapping[str, Attribute], name: str = ""
-    ) -> str:
-        name = name if name and name not in self.nodes else f"{PREFIX}{len(self.nodes)}"
-        self.nodes[name] = Node(name, op, tuple(args), shape, tuple(settings.items()))
-        return name
-
-    def pointwise(self, op: str, *args: str) -> str:
-        """An elementwise node; its shape is that of its widest argument."""
-        shape = OPS[op].shape([self.nodes[arg].shape for arg in args], {}, self.forward.sizes)
-        return self.emit(op, args, shape, {})
-
-
-Rule = Callable[[_Derivative, Node, str], None]
-
-
-def _products(d: _Derivative, node: Node, g: str) -> None:
-    turned = node.settings["transposed"]
-    assert isinstance(turned, tuple)
-    for matrix, vector, is_turned in zip(node.args[::2], node.args[1::2], turned, strict=True):
-        if d.forward[vector].op != "param":
-            d.products.setdefault(vector, []).append((matrix, g, 1 - int(is_turned)))
-        d.weights.append((f"weight.{matrix}.{d.read(d.forward.storage(vector))}", g))
-
-
-def _add(d: _Derivative, node: Node, g: str) -> None:
-    for arg in node.args:
-        d.add(arg, g)
-
-
-def _sub(d: _Derivative, node: Node, g: str) -> None:
-    d.add(node.args[0], g)
-    if d.forward[node.args[1]].op != "constant":
-        d.add(node.args[1], d.pointwise("neg", g))
-
-
-def _mul(d: _Derivative, node: Node, g: str) -> None:
-    for this, other in (node.args, node.args[::-1]):
-        if d.forward[this].op != "constant":
-            d.add(this, d.pointwise("mul", g, d.read(other)))
-
-
-def _div(d: _Derivative, node: Node, g: str) -> None:
-    a, b = node.args
-    part = d.pointwise("div", g, d.read(b))
-    d.add(a, part)
-    if d.forward[b].op != "constant":
-        d.add(b, d.pointwise("neg", d.pointwise("mul", part, d.read(node.name))))
-
-
-def _neg(d: _Derivative, node: Node, g: str) -> None:
-    d.add(node.args[0], d.pointwise("neg", g))
-
-
-def _tanh(d: _Derivative, node: Node, g: str) -> None:
-    y = d.read(node.name)
-    slope = d.pointwise("sub", d.constant(1.0), d.pointwise("mul", y, y))
-    d.add(node.args[0], d.pointwise("mul", g, slope))
-
-
-def _sigmoid(d: _Derivative, node: Node, g: str) -> None:
-    y = d.read(node.name)
-    slope = d.pointwise("mul", y, d.pointwise("sub", d.constant(1.0), y))
-    d.add(node.args[0], d.pointwise("mul", g, slope))
-
-
-def _exp(d: _Derivative, node: Node, g: str) -> None:
-    d.add(node.args[0], d.pointwise("mul", g, d.read(node.name)))
-
-
-def _sqrt(d: _Derivative, node: Node, g: str) -> None:
-    d.add(node.args[0], d.pointwise("div", d.pointwise("mul", g, d.constant(0.5)), d.read(node.name)))
-
-
-def _relu(d: _Derivative, node: Node, g: str) -> None:
-    is_on = d.pointwise("less", d.constant(0.0), d.read(node.name))
-    d.add(node.args[0], d.pointwise("where", is_on, g, d.constant(0.0)))
-
-
-def _abs(d: _Derivative, node: Node, g: str) -> None:
-    d.add(node.args[0], d.pointwise("mul", g, d.pointwise("sign", d.read(node.args[0]))))
-
-
-def _where(d: _Derivative, node: Node, g: str) -> None:
-    condition, a, b = node.args
-    zero = d.constant(0.0)
-    if d.forward[a].op != "constant":
-        d.add(a, d.pointwise("where", d.read(condition), g, zero))
-    if d.forward[b].op != "constant":
-        d.add(b, d.pointwise("where", d.read(condition), zero, g))
-
-
-def _reshape(d: _Derivative, node: Node, g: str) -> None:
-    shape = d.forward[node.args[0]].shape
-    d.add(node.args[0], d.emit("reshape", [g], shape, {"shape": shape}))
-
-
-def _broadcast(d: _Derivative, node: Node, g: str) -> None:
-    source = d.forward[node.args[0]]
-    offset = len(node.shape) - len(source.shape)
-    shape = list(node.shape)
-    for axis in range(len(node.shape)):
-        own = source.shape[axis - offset] if axis >= offset else "1"
-        if axis_size(own, d.forward.sizes) == 1 and axis_size(shape[axis], d.forward.sizes) != 1:
-            shape[axis] = "1"
-            g = d.emit("sum", [g], tuple(shape), {"axis": axis})
-    if tuple(shape) != source.shape:
-        g = d.emit("reshape", [g], source.shape, {"shape": source.shape})
-    d.add(source.name, g)
-
-
-def _sum(d: _Derivative, node: Node, g: str) -> None:
-    shape = d.forward[node.args[0]].shape
-    d.add(node.args[0], d.emit("broadcast", [g], shape, {"shape": shape}))
-
-
-RULES: dict[str, Rule] = {
-    "products": _products,
-    "add": _add,
-    "sub": _sub,
-    "mul": _mul,
-    "div": _div,
-    "neg": _neg,
-    "tanh": _tanh,
-    "sigmoid": _sigmoid,
-    "exp": _exp,
-    "sqrt": _sqrt,
-    "relu": _relu,
-    "abs": _abs,
-    "where": _where,
-    "reshape": _reshape,
-    "broadcast": _broadcast,
-    "sum": _sum,
-}
-"""Operation -> (collector, forward node, derivative of its value): adds the terms of its arguments' derivatives."""
-
-WITHOUT_DERIVATIVE = frozenset(("stop_gradient", "less", "less_equal", "equal", "not", "and", "or", "sign"))
-"""Operations through which no derivative flows."""
+    def _side_by_side(self, node: Node, axis: int, size: int, parts: list[tuple[int, int, str]]) -> str:
+        pieces: list[str] = []
+        end = 0
+        for start, stop, g in [*parts, (size, size, "")]:
+            if end < start:
+                shape: Shape = (*node.shape[:axis], str(start - end), *node.shape[axis + 1 :])
+                pieces.append(self.emit("broadcast", [self.constant(0.0)], shape, {"shape": shape}))
+            pieces += [g] * (stop > start)
+            end = stop
+        return self.emit("concatenate", pieces, node.shape, {"axis": axis}) if len(pieces) > 1 else pieces[0]

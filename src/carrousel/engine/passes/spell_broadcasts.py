@@ -1,6 +1,6 @@
 """Broadcasting written out, so that every elementwise node reads values of its own shape, or single numbers."""
 
-from carrousel.engine.graph import Graph, Node, axis_size
+from carrousel.engine.graph import TRUTH, Graph, Node, axis_size
 
 ELEMENTWISE = frozenset(
     [
@@ -44,6 +44,8 @@ def spell_broadcasts(graph: Graph) -> Graph:
 
         s_t: N S = mul i_t.1 g_t       ->  s_t.a: N S = broadcast i_t.1 shape=(N S)
         (i_t.1 is N 1)                     s_t: N S = mul s_t.a g_t
+
+    A truth value, which no memory holds, is stretched as the number 1 or 0.
     """
     nodes: list[Node] = []
     for node in graph.nodes:
@@ -52,9 +54,19 @@ def spell_broadcasts(graph: Graph) -> Graph:
             for k, arg in enumerate(args):
                 if not _fits(graph, graph[arg], node):
                     args[k] = f"{node.name}.{'abc'[k]}"
-                    nodes.append(Node(args[k], "broadcast", (arg,), node.shape, (("shape", node.shape),)))
+                    nodes += _stretched(args[k], graph[arg], node)
         nodes.append(Node(node.name, node.op, tuple(args), node.shape, node.attributes))
     return graph.with_nodes(tuple(nodes))
+
+
+def _stretched(name: str, argument: Node, node: Node) -> list[Node]:
+    settings = (("shape", node.shape),)
+    if argument.op not in TRUTH:
+        return [Node(name, "broadcast", (argument.name,), node.shape, settings)]
+    one, zero, half = (Node(f"{name}.{v}", "constant", (), (), (("value", v),)) for v in (1.0, 0.0, 0.5))
+    number = Node(f"{name}.n", "where", (argument.name, one.name, zero.name), argument.shape)
+    stretched = Node(f"{name}.s", "broadcast", (number.name,), node.shape, settings)
+    return [one, zero, half, number, stretched, Node(name, "less", (half.name, stretched.name), node.shape)]
 
 
 def _fits(graph: Graph, argument: Node, node: Node) -> bool:
