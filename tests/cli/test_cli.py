@@ -34,10 +34,12 @@ def failing_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException], N
     [
         (["cels"], "unknown subcommand 'cels'. Did you mean 'cells'? All: carrousel --help"),
         (["qqqq"], "unknown subcommand 'qqqq'. All: carrousel --help"),
-        (["cells", "--jsn"], "No such option: --jsn (Possible options: --json). See: carrousel --help"),
+        (["cells", "--jsn"], "No such option: --jsn (Possible options: --json). See: carrousel cells --help"),
         (["--jsn"], "No such option: --jsn. See: carrousel --help"),
-        (["cells", "extra"], "Got unexpected extra argument(s) (extra). See: carrousel --help"),
-        (["explain"], "Missing argument 'cell'. See: carrousel --help"),
+        (["cells", "lstm", "extra"], "Got unexpected extra argument(s) (extra). See: carrousel cells --help"),
+        (["explain"], "Missing argument 'cell'. See: carrousel explain --help"),
+        (["cells", "LSTM"], "unknown cell 'LSTM'. Did you mean 'lstm'? All cells: carrousel cells"),
+        (["draw", "lstm", "-o", ""], "draw: --output is '.', expected a file. For example: -o lstm.svg"),
         (["explain", "lsmt"], "unknown cell 'lsmt'. Did you mean 'lstm'? All cells: carrousel cells"),
     ],
 )
@@ -55,6 +57,12 @@ def test_wrong_input_is_answered_in_one_line(
         (DataError("train: a.txt is empty."), 2, "carrousel: train: a.txt is empty.\n"),
         (RuntimeError("one\n  two"), 1, f"carrousel: RuntimeError: one two. {UNFORESEEN}"),
         (OSError(28, "No space left"), 1, f"carrousel: OSError: [Errno 28] No space left. {UNFORESEEN}"),
+        (
+            UnicodeEncodeError("ascii", "i = σ(x)", 4, 5, "ordinal not in range(128)"),
+            2,
+            r"carrousel: the output's encoding is ascii, which has no '\u03c3', expected UTF-8. "
+            "Set the environment variable PYTHONIOENCODING=utf-8.\n",
+        ),
         (KeyboardInterrupt(), 130, ""),
     ],
 )

@@ -96,7 +96,7 @@ def test_the_default_run_folder_is_named_after_the_task_and_needs_no_matplotlib(
         (
             ["reber", "--seeds", "two"],
             "Invalid value for '--seeds': Input should be a valid integer, unable to parse string as an integer. See: "
-            "carrousel --help",
+            "carrousel compare --help",
         ),
     ],
 )

@@ -13,18 +13,24 @@ from typing import Any, NoReturn
 import typer
 from typer import TyperException
 
+from carrousel.cli.bench import bench
 from carrousel.cli.cells import cells
+from carrousel.cli.cite import cite
 from carrousel.cli.compare import compare
 from carrousel.cli.demo import demo
+from carrousel.cli.doctor import doctor
+from carrousel.cli.draw import draw
 from carrousel.cli.explain import explain
 from carrousel.cli.sample import sample
 from carrousel.cli.train import train
 from carrousel.errors import CarrouselError, nearest
 
-# Threads of torch's products that wait for each other by spinning stand still when another process wants the core.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# Threads of torch's products that wait for each other by spinning stand still when another process wants the core. The
+# benchmark measures what a user's own program gets.
+if sys.argv[1:2] != ["bench"]:
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-SUBCOMMANDS = (train, sample, compare, cells, explain, demo)
+SUBCOMMANDS = (train, sample, compare, cells, cite, draw, explain, demo, doctor, bench)
 
 app = typer.Typer(
     name="carrousel",
@@ -59,6 +65,13 @@ def run(arguments: list[str], *, is_debugging: bool = False) -> int:
     except BrokenPipeError:  # the reader of our output has gone; nobody is left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except UnicodeEncodeError as error:
+        character = error.object[error.start]
+        return _fail(
+            f"the output's encoding is {error.encoding}, which has no {character!a}, expected UTF-8. "
+            "Set the environment variable PYTHONIOENCODING=utf-8.",
+            2,
+        )
     except Exception as error:
         if is_debugging:
             raise
@@ -79,7 +92,8 @@ def _one_line(error: Exception) -> str:
     if message.startswith("No such command"):
         name = message.split("'")[1]
         return f"unknown subcommand {name!r}.{nearest(name, [s.__name__ for s in SUBCOMMANDS])} All: carrousel --help"
-    return _joined(message).rstrip(".") + ". See: carrousel --help"
+    context: Any = getattr(error, "ctx", None)
+    return f"{_joined(message).rstrip('.')}. See: {context.command_path if context else 'carrousel'} --help"
 
 
 def _joined(text: str) -> str:

@@ -12,10 +12,13 @@ def explain(
     graph: Annotated[bool, typer.Option(help="Print the step as a graph, too.")] = False,
 ) -> None:
     """Say how the engine runs a cell: what leaves the loop, the phases, the tape, the work of a step."""
-    from carrousel.layers import Recurrent
+    from carrousel.cells import find
+    from carrousel.engine import compile_cell
+    from carrousel.engine.explain import explain as explained
 
-    layer = Recurrent(cell, input_size, hidden_size)
-    print(layer.explain())
+    definition = find(cell)
+    program = compile_cell(definition, definition.sizes(input_size, hidden_size))
+    print(explained(program.plan))
     if graph:
         print()
-        print(layer.graph())
+        print(program.graph)
