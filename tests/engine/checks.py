@@ -1,7 +1,7 @@
 """What every compiled program must satisfy, as functions that raise; the tests of the tests call them on wrong engines."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, cast
@@ -24,9 +24,9 @@ from carrousel.engine.passes.simplify import simplify
 from carrousel.engine.spec import check as legal
 from carrousel.errors import ConfigError
 
-TOLERANCE = {"float64": {"value": 1e-10, "derivative": 1e-10}, "float32": {"value": 1e-5, "derivative": 3e-5}}
+TOLERANCE = {"float64": {"value": 1e-10, "derivative": 1e-10}, "float32": {"value": 5e-6, "derivative": 3e-5}}
 """Largest error as a part of the largest element (at least 1). float64: the same mathematics in another order of additions.
-float32, against `interpret` in float64: some 80 and 250 units in the last place (6e-8 each), which sums over a few steps reach."""
+float32, against `interpret` in float64: some 40 and 250 units in the last place (6e-8 each), which sums over a few steps reach."""
 
 RUN: Any = import_module("carrousel.engine.run")
 COMPILED: Any = import_module("carrousel.engine.compiled")
@@ -145,11 +145,25 @@ def derivatives_of(loss: Tensor, values: Sequence[Tensor]) -> list[Tensor]:
 
 
 def check(given: Problem, lengths: Tensor | None = None, reset: Tensor | None = None) -> None:
-    """A compiled program gives what `interpret` gives in float64: outputs, last state, every derivative."""
+    """A compiled program gives what `interpret` gives in float64: outputs, last state, every derivative.
+
+    In float32 a value that misses the tolerance must be as near as twice what `interpret` itself reaches in float32: some cells
+    count from -100, some divide by a sum near 0.
+    """
     assert not given.program.plan.reason, given.program.plan.reason
     exact = given.to(torch.float64)
     expected = results(exact, exact.interpreted, lengths, reset)
-    check_close(results(given, given.program, lengths, reset), expected, given.x.dtype)
+    got = results(given, given.program, lengths, reset)
+    assert got.keys() == expected.keys(), f"only one side has {sorted(got.keys() ^ expected.keys())}"
+    for name, value in expected.items():
+        try:
+            check_close({name: got[name]}, {name: value}, given.x.dtype)
+        except AssertionError:
+            if given.x.dtype != torch.float32:
+                raise
+            reached = results(given, given.interpreted, lengths, reset)[name]
+            if not (got[name] - value).abs().max() <= 2 * (reached - value).abs().max():
+                raise
 
 
 def check_close(got: Mapping[str, Tensor], expected: Mapping[str, Tensor], dtype: torch.dtype) -> None:
@@ -159,7 +173,7 @@ def check_close(got: Mapping[str, Tensor], expected: Mapping[str, Tensor], dtype
     for name, value in got.items():
         assert value.dtype == dtype, f"{name} is {value.dtype}"
         limit = limits["derivative" if name.startswith("d_") else "value"]
-        scale = max(1.0, _largest(expected if dtype == torch.float32 else [name], name, expected))
+        scale = max(1.0, float(expected[name].abs().max())) if expected[name].numel() else 1.0
         torch.testing.assert_close(
             value.double(),
             expected[name],
@@ -168,12 +182,6 @@ def check_close(got: Mapping[str, Tensor], expected: Mapping[str, Tensor], dtype
             equal_nan=True,
             msg=lambda m, n=name: f"{n}: {m}",
         )
-
-
-def _largest(among: Iterable[str], name: str, values: Mapping[str, Tensor]) -> float:
-    """The largest finite element of these values; in float32 of all of one kind, since some cells count from -100."""
-    alike = [values[n] for n in among if n.startswith("d_") == name.startswith("d_") and values[n].numel()]
-    return max((float(torch.nan_to_num(v, 0.0, 0.0, 0.0).abs().max()) for v in alike), default=0.0)
 
 
 def bits(values: Mapping[str, Tensor]) -> dict[str, bytes]:

@@ -136,12 +136,22 @@ class Geometry:
             side = end_x - wide / 2
             if wire.lane < 0:
                 return _straight([(x, y), (x, track), (side, track)])
-            lane = end_x - max(wide, 2 * RADIUS) / 2 - 14 - LANE * wire.lane
+            lane = end_x - self._room(wire) / 2 - 14 - LANE * wire.lane
             return _straight([(x, y), (x, track), (lane, track), (lane, end_y + shift), (side, end_y + shift)])
         edge = end_y - high / 2 if wire.side == TOP else end_y + high / 2
         if wire.start != RIGHT:
             return _straight([(x, y), (x, edge)])
         return _straight([(x, y), (x, track), (end_x + shift, track), (end_x + shift, edge)])
+
+    def _room(self, wire: Wire) -> float:
+        """Width of the widest glyph beside which a wire goes up or down in a gap, its reader among them."""
+        top, bottom = sorted((wire.track, self.placed.rows[wire.reader]))
+        beside = [
+            self.size(glyph.key)[0]
+            for glyph in self.found.glyphs
+            if self._column(glyph.key) == wire.column and top <= self.placed.rows[glyph.key] <= bottom
+        ]
+        return max([*beside, 2 * RADIUS])
 
     def _shift(self, wire: Wire) -> float:
         """How far from the middle of its side a wire arrives, where several do."""

@@ -172,13 +172,17 @@ def _glyph(geometry: Geometry, glyph: Glyph) -> list[str]:
 
 
 def _symbol(text: str) -> str:
-    """What stands in a glyph, indices of parameters in it below the line."""
-    parts = re.split(r"([A-Za-z]+)_(\w+)", greek(text))
-    lowered = (
-        f'<tspan class="below" dy="4">{escape(part)}</tspan>' if k % 3 == 2 else escape(part)
-        for k, part in enumerate(parts)
-    )
-    return "".join(lowered)
+    """What stands in a glyph, with the indices of parameter names below the line."""
+    parts = re.split(r"(?<=[^\W\d_])_([^\W_]\w*)", greek(text))
+    drawn: list[str] = []
+    for k, part in enumerate(parts):
+        if k % 2:
+            drawn.append(f'<tspan class="below" dy="4">{escape(part)}</tspan>')
+        elif k and part:
+            drawn.append(f'<tspan dy="-4">{escape(part)}</tspan>')
+        else:
+            drawn.append(escape(part))
+    return "".join(drawn)
 
 
 def _labels(geometry: Geometry) -> list[str]:
