@@ -19,7 +19,9 @@ derived from the `step` by the engine; nobody writes a second copy.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from inspect import signature, unwrap
+from pickle import PicklingError
 from typing import Any, cast, get_type_hints
 
 import torch
@@ -28,6 +30,9 @@ from torch import Tensor
 
 from carrousel.axes import AXES, EMPTY_AXES
 from carrousel.errors import ConfigError, ShapeError, nearest
+
+LARGEST_SIZE = 2**31 - 1
+"""Elements along one axis."""
 
 Sizes = Mapping[str, int]
 """Axis letter -> number of elements."""
@@ -258,6 +263,16 @@ class Cell:
     def __deepcopy__(self, memo: object) -> "Cell":
         return self  # immutable: copies of a layer share their cell
 
+    def __reduce__(self) -> tuple[object, ...]:
+        module = unwrap(self.step).__module__
+        for name, value in vars(import_module(module)).items():
+            if value is self:
+                return _cell_at, (module, name)
+        raise PicklingError(
+            f"{self.name}: the cell is no variable of {module}, where its step is, expected one to find it by when it is read "
+            f"back. Write {self.name} = Cell(...) at the top level of that file."
+        )
+
     def __post_init__(self) -> None:
         missing = set(self.param_axes) ^ set(self.init)
         if missing:
@@ -308,6 +323,10 @@ class Cell:
                 raise ConfigError(
                     f"{self.name}: {self._size_name(letter)} is {size}, expected at least 1. Choose a larger size."
                 )
+            if size > LARGEST_SIZE:
+                raise ConfigError(
+                    f"{self.name}: {self._size_name(letter)} is {size:,}, expected at most {LARGEST_SIZE:,}. Choose a smaller size."
+                )
         return sizes
 
     def _size_name(self, letter: str) -> str:
@@ -326,6 +345,10 @@ class Cell:
         """Trained numbers in one layer of this cell; constants of the cell are not counted."""
         shapes = self.param_shapes(sizes)
         return sum(_product(shapes[name]) for name, init in self.init.items() if not init.is_fixed)
+
+
+def _cell_at(module: str, name: str) -> Cell:
+    return getattr(import_module(module), name)
 
 
 def annotated_axes(named_tuple: type[Any]) -> dict[str, tuple[str, ...]]:

@@ -1,17 +1,45 @@
 """Initialisations that go over a cell's own: functions from its parameters to changed parameters, for `Recurrent(init=...)`."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from dataclasses import dataclass
+from functools import partial, wraps
+from typing import Any, ParamSpec, cast
 
 import torch
 
-from carrousel.cell import annotated_axes
+from carrousel.cell import Cell, annotated_axes
 from carrousel.errors import ConfigError
 
 Initialisation = Callable[[Any], Any]
 """Params -> Params of the same class and shapes."""
 
+P = ParamSpec("P")
 
+
+@dataclass(frozen=True)
+class _Made:
+    """An initialisation that is pickled as the call that made it."""
+
+    function: Initialisation
+    call: tuple[Callable[..., Initialisation], tuple[Any, ...]]
+
+    def __call__(self, params: Any) -> Any:
+        return self.function(params)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.call
+
+
+def _picklable(make: Callable[P, Initialisation]) -> Callable[P, Initialisation]:
+    @wraps(make)
+    def made(*given: P.args, **named: P.kwargs) -> Initialisation:
+        again = partial(made, **named) if named else made
+        return _Made(make(*given, **named), (again, given))
+
+    return made
+
+
+@_picklable
 def forget_bias(value: float) -> Initialisation:
     """Every forget-gate bias equal to `value`; 1 or 2 keeps the carrousel open at the start of training.
 
@@ -29,6 +57,13 @@ def forget_bias(value: float) -> Initialisation:
     return initialise
 
 
+def forget_bias_for(cell: Cell, value: float | None) -> Initialisation | None:
+    """`forget_bias(value)` where there is a value and the cell learns a forget-gate bias; else None, the cell's own start."""
+    has_forget_gate = "b_f" in cell.param_axes and not cell.init["b_f"].is_fixed
+    return forget_bias(value) if has_forget_gate and value is not None else None
+
+
+@_picklable
 def input_bias(value: float) -> Initialisation:
     """Every input-gate bias equal to `value`; below 0 a memory is written only when something speaks for it.
 
@@ -45,6 +80,7 @@ def input_bias(value: float) -> Initialisation:
     return initialise
 
 
+@_picklable
 def uniform_weights(bound: float) -> Initialisation:
     """Every matrix uniform within ±bound; vectors stay as they are.
 
@@ -65,6 +101,7 @@ def uniform_weights(bound: float) -> Initialisation:
     return initialise
 
 
+@_picklable
 def orthogonal(*matrices: str, gain: float = 1.0) -> Initialisation:
     """Random orthogonal matrices times `gain`: the matrices named, or all that have the same axis twice.
 
@@ -79,6 +116,7 @@ def orthogonal(*matrices: str, gain: float = 1.0) -> Initialisation:
     return _by_matrix("orthogonal", matrices, lambda matrix: torch.nn.init.orthogonal_(matrix, gain))
 
 
+@_picklable
 def identity(*matrices: str, scale: float = 1.0) -> Initialisation:
     """The identity times `scale`: the matrices named, or all that have the same axis twice.
 
@@ -93,6 +131,7 @@ def identity(*matrices: str, scale: float = 1.0) -> Initialisation:
     return _by_matrix("identity", matrices, lambda matrix: torch.nn.init.eye_(matrix).mul_(scale))
 
 
+@_picklable
 def glorot(*matrices: str) -> Initialisation:
     """Uniform within ±√(6 / (rows + columns)): the matrices named, or all of the cell's.
 
@@ -125,6 +164,7 @@ def _by_matrix(
     return initialise
 
 
+@_picklable
 def chrono(max_steps: int) -> Initialisation:
     """Forget and input biases for memories of up to `max_steps` time steps: b_f = log U(1, max_steps - 1), b_i = -b_f.
 
@@ -144,12 +184,15 @@ def chrono(max_steps: int) -> Initialisation:
     return initialise
 
 
+@_picklable
 def in_order(*initialisations: Initialisation) -> Initialisation:
     """One initialisation after the other."""
 
     def initialise(params: Any) -> Any:
+        trained = [name for name, value in params._asdict().items() if isinstance(value, torch.nn.Parameter)]
         for step in initialisations:
-            params = step(params)
+            params = step(params)  # the next one, too, tells trained parameters from constants of the cell
+            params = params._replace(**{name: torch.nn.Parameter(getattr(params, name).detach()) for name in trained})
         return params
 
     return initialise

@@ -174,3 +174,13 @@ def test_two_processes_at_once_agree_and_leave_whole_files(folder: Path) -> None
     assert all(jit._read(path) for path in files)
     third = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert (third.stdout, third.stderr) == ends[0]
+
+
+def test_what_was_not_used_for_longest_makes_room(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jit, "LARGEST_CACHE", 3 * (1_000 + 32))
+    for age, name in enumerate(("old", "used", "young")):
+        jit._write(folder / f"{name}.o", bytes(1_000))
+        os.utime(folder / f"{name}.o", ns=(age, age))
+    assert jit._read(folder / "used.o") == bytes(1_000)
+    jit._write(folder / "new.o", bytes(1_000))
+    assert sorted(path.name for path in folder.iterdir()) == ["new.o", "used.o"]

@@ -1,6 +1,8 @@
 """`Recurrent`: what a user may do wrong, and what they may bring of their own."""
 
 import copy
+import dataclasses
+import pickle
 import re
 from typing import Any, NamedTuple
 
@@ -9,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from carrousel import Cell, Recurrent, Source, init
+from carrousel import Cell, Recurrent, Source, find, init, masks
 from carrousel.cell import uniform_hidden
 from carrousel.errors import ConfigError, ShapeError
 
@@ -180,6 +182,31 @@ def test_weights_survive_saving(tmp_path: Any) -> None:
     assert torch.equal(layer(x)[0], other(x)[0])
     assert "mu_l0" in layer.state_dict()
     assert "mu_l0" not in dict(layer.named_parameters())
+
+
+@pytest.mark.parametrize("cell", ["lstm", "sopa", "slstm"])
+def test_a_pickled_layer_comes_back_the_same(cell: str) -> None:
+    start = init.in_order(init.uniform_weights(0.5), init.glorot())
+    layer = Recurrent(cell, 3, 4, num_layers=1, init=start, masks=[masks.variational_dropout(inputs=0.5)]).eval()
+    again = pickle.loads(pickle.dumps(layer))
+    x = torch.randn(5, 2, 3)
+    torch.testing.assert_close(again(x)[0], layer(x)[0], rtol=0, atol=0)
+    assert again.cell is layer.cell
+    torch.manual_seed(1)
+    again.reset_parameters()
+    torch.manual_seed(1)
+    layer.reset_parameters()
+    torch.testing.assert_close(again(x)[0], layer(x)[0], rtol=0, atol=0)
+
+
+def test_a_cell_that_no_file_holds_cannot_be_pickled() -> None:
+    cell = dataclasses.replace(find("elman"), name="mine")
+    with pytest.raises(pickle.PicklingError) as caught:
+        pickle.dumps(Recurrent(cell, 3, 4))
+    assert str(caught.value) == (
+        "mine: the cell is no variable of carrousel.cells.elman, where its step is, expected one to find it by when it is read "
+        "back. Write mine = Cell(...) at the top level of that file."
+    )
 
 
 def test_a_copy_is_independent() -> None:

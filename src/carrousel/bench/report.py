@@ -113,6 +113,28 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join(lines).rstrip("\n")
 
 
+def markdown_of_cells(rows: Sequence[Row]) -> str:
+    """A line for every cell of the catalogue: its time, and how many times as fast it is as each peer."""
+    zoo = [row for row in rows if row.case == row.cell]
+    peers = [peer for peer in ("own lstm", "bytes", "loop", "jax") if any(row.peer == peer for row in zoo)]
+    if not zoo:
+        return ""
+    usual = statistics.mode(row.H for row in zoo)
+    lines = [f"| cell | ms | {' | '.join(peers)} |", f"|---|--:|{'--:|' * len(peers)}"]
+    for cell in dict.fromkeys(row.cell for row in zoo):
+        own = {row.peer: row for row in zoo if row.cell == cell}
+        row = next(iter(own.values()))
+        name = cell if usual == row.H else f"{cell}, {row.H} units"
+        ratios = [_marked(own[peer]) if peer in own else "" for peer in peers]
+        lines.append(f"| {name} | {_ms(row.ours_ms)} | {' | '.join(ratios)} |")
+    return "\n".join(lines)
+
+
+def _marked(row: Row) -> str:
+    """A ratio, in bold where it misses its bar."""
+    return f"{row.ratio:.2f}" if row.bar is None or row.is_met else f"**{row.ratio:.2f}**"
+
+
 def _markdown_line(row: Row) -> str:
     what = f"{row.case}, {row.mode}" if row.mode != "stream" else row.case
     return f"| {what} | {_size(row)} | {row.peer} | {_ms(row.ours_ms)} | {_ms(row.peer_ms)} | {row.ratio:.2f} |"

@@ -39,7 +39,12 @@ def bench(
     from carrousel.bench.run import bench as measured
 
     if markdown is not None:
-        print(report.markdown(read_rows(markdown)))
+        read = read_rows(markdown)
+        print(
+            report.markdown(read),
+            report.markdown_of_cells(read),
+            sep="\n\n" if any(r.case == r.cell for r in read) else "",
+        )
         return
     torch.set_num_threads(threads)
     chosen, missing = chosen_peers(peers)

@@ -27,6 +27,9 @@ Entry = Callable[..., None]
 _PASSES = {"loop_vectorization": False, "slp_vectorization": False, "loop_unrolling": False}
 """Vectors and tiles are spelled out in the text already; unrolling triples the time to compile and gains nothing."""
 
+LARGEST_CACHE = 256 * 2**20
+"""Bytes of object code that are kept on disk: some ten thousand loops."""
+
 _engines: list[Any] = []  # machine code lives as long as the process
 
 
@@ -104,6 +107,8 @@ def _read(path: Path) -> bytes | None:
     except OSError:
         return None
     code, digest = data[:-32], data[-32:]
+    with suppress(OSError):
+        os.utime(path)  # so that what is used is not what goes when room is made
     return code if hashlib.sha256(code).digest() == digest else None
 
 
@@ -117,3 +122,18 @@ def _write(path: Path, code: bytes) -> None:
             partial = Path(folder) / path.name
             partial.write_bytes(code + hashlib.sha256(code).digest())
             os.replace(partial, path)
+        _make_room(path.parent)
+
+
+def _make_room(folder: Path) -> None:
+    """Delete what was not used for the longest time, where the folder has grown beyond its size."""
+    found = [(entry.stat(), entry.path) for entry in os.scandir(folder) if entry.name.endswith(".o")]
+    size = sum(about.st_size for about, _ in found)
+    if size <= LARGEST_CACHE:
+        return
+    for about, path in sorted(found, key=lambda one: one[0].st_mtime_ns):
+        with suppress(FileNotFoundError):  # another process makes room, too
+            os.unlink(path)
+        size -= about.st_size
+        if size <= LARGEST_CACHE * 3 // 4:
+            return
