@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Write docs/cells: one page and one drawing a cell, and the list of them, all from the cells' own files.
+"""Write docs/cells, one page and one drawing a cell and the list of them, and docs/settings, one page a kind of model.
 
 scripts/build_docs.py           write what has changed, remove pages of cells that are gone
 scripts/build_docs.py --check   write nothing; exit code 1 when a page is not current
@@ -12,28 +12,54 @@ from carrousel.analysis.card_page import card_page, list_page
 from carrousel.analysis.cards import Card
 from carrousel.cells import CELLS
 from carrousel.drawing import draw
+from carrousel.models import KINDS, find_kind
 
-FOLDER = Path(__file__).parent.parent / "docs" / "cells"
+DOCS = Path(__file__).parent.parent / "docs"
 
 
-def main() -> int:
+def cell_pages() -> dict[str, str]:
+    """Name -> content of the files of docs/cells."""
     cards = [Card(cell) for cell in CELLS.values()]
     pages = {"README.md": list_page(cards)}
     for card in cards:
         pages[f"{card.cell.name}.md"] = card_page(card)
         pages[f"{card.cell.name}.svg"] = draw(card.small_graph)
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    on_disk = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.iterdir()}
-    stale = sorted(name for name in pages | on_disk if pages.get(name) != on_disk.get(name))
+    return pages
+
+
+def settings_pages() -> dict[str, str]:
+    """Name -> content of the files of docs/settings."""
+    made = "*Made from the settings' own classes by `scripts/build_docs.py`.*"
+    lines = ["# Kinds of model", "", "Every setting of each, with its start value.", ""]
+    pages: dict[str, str] = {}
+    for name in KINDS:
+        kind = find_kind(name)
+        lines.append(f"- [{name}]({name}.md): {kind.about}")
+        text = f"`carrousel new {name}` begins a project with the settings that matter; these are all."
+        settings = f"```yaml\n{kind.Settings().to_yaml()}```"
+        pages[f"{name}.md"] = "\n\n".join([f"# {name}: {kind.about}", text, settings, made]) + "\n"
+    pages["README.md"] = "\n".join([*lines, "", made]) + "\n"
+    return pages
+
+
+def main() -> int:
+    stale: list[str] = []
+    for folder, pages in ((DOCS / "cells", cell_pages()), (DOCS / "settings", settings_pages())):
+        folder.mkdir(parents=True, exist_ok=True)
+        on_disk = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+        changed = sorted(name for name in pages | on_disk if pages.get(name) != on_disk.get(name))
+        stale += [f"docs/{folder.name}/{name}" for name in changed]
+        if "--check" in sys.argv[1:]:
+            continue
+        for name in changed:
+            if name in pages:
+                (folder / name).write_text(pages[name], encoding="utf-8")
+            else:
+                (folder / name).unlink()
     if "--check" in sys.argv[1:]:
-        print("\n".join(f"not current: docs/cells/{name}" for name in stale) or "all pages are current")
+        print("\n".join(f"not current: {name}" for name in stale) or "all pages are current")
         return 1 if stale else 0
-    for name in stale:
-        if name in pages:
-            (FOLDER / name).write_text(pages[name], encoding="utf-8")
-        else:
-            (FOLDER / name).unlink()
-    print(f"{len(cards)} cells, {len(stale)} files written or removed")
+    print(f"{len(CELLS)} cells, {len(KINDS)} kinds, {len(stale)} files written or removed")
     return 0
 
 

@@ -44,7 +44,7 @@ def _same_start(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[rep
         import torch
 
         torch.manual_seed(0)
-        torch.set_num_threads(2)
+        torch.set_num_threads(1)  # one test a core; those of several threads say so
         torch.set_default_dtype(torch.float32)
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES"):
         monkeypatch.delenv(name, raising=False)

@@ -1,4 +1,4 @@
-"""Imports go one way: cell → cells → engine → layers → models → train → cli; analysis and drawing stand on the engine."""
+"""Imports go one way: cell → cells → engine → layers → heads → train → models → cli; analysis and drawing stand on the engine."""
 
 import ast
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ ALLOWED = {
     "heads": {*GROUND, "heads"},
     "data": {*GROUND, "data"},
     "tasks": {*GROUND, "tasks"},
-    "models": {*GROUND, "cell", "cells", "init", "engine", "layers", "heads", "data", "models"},
     "bench": {*GROUND, "cells", "engine", "layers", "bench"},
-    "train": {*GROUND, "cell", "cells", "init", "engine", "layers", "heads", "data", "tasks", "models", "train"},
+    "train": {*GROUND, "cell", "cells", "init", "engine", "layers", "data", "tasks", "train"},
+    "models": {*GROUND, "cell", "cells", "init", "engine", "layers", "heads", "data", "train", "models"},
 }
 WITHOUT_TORCH = ("errors", "axes", "files", "data", "tasks")
 

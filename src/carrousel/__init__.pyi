@@ -13,6 +13,13 @@ from .layers import Draw as Draw
 from .layers import Recurrent as Recurrent
 from .layers import Trace as Trace
 from .layers import masks as masks
+from .models import Autoencoder as Autoencoder
+from .models import Classifier as Classifier
+from .models import Forecaster as Forecaster
 from .models import LanguageModel as LanguageModel
+from .models import Seq2Seq as Seq2Seq
+from .models import Tagger as Tagger
+from .models import TargetClassifier as TargetClassifier
+from .models import WordSense as WordSense
 
 __all__: list[str]

@@ -42,3 +42,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = list(known)
     close = get_close_matches(name, names, n=1, cutoff=0.5) or get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things, such as "1 step" or "2,000 steps".
+
+    >>> counted(1, "field"), counted(2_000, "field")
+    ('1 field', '2,000 fields')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

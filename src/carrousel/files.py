@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ def write_atomically(path: Path, data: bytes) -> None:
         os.replace(partial, path)
         sync_folder(path.parent)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # on a disk that cannot be written, removing fails as well
+            partial.unlink()
         raise DataError(
             f"{path} cannot be written ({error.strerror}), expected room and permission. What was there before is unharmed."
         ) from None

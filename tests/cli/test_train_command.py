@@ -17,7 +17,7 @@ from carrousel.cli import main
 Command = Callable[..., tuple[int, str, str]]
 
 QUICK = [
-    "model.hidden_size=4", "model.embedding_size=3", "train.updates=40", "train.batch_size=2", "train.window=8",
+    "model.hidden_size=4", "model.embedding_size=3", "train.updates=40", "train.batch_size=2", "train.tbptt=8",
     "train.evaluate_every=20", "train.checkpoint_every=10", "train.threads=1", "sample.length=30",
 ]  # fmt: skip
 TEXT = "the quick brown fox jumps over a dog.\nagain: " * 5
@@ -41,13 +41,15 @@ def test_a_users_own_file_is_trained_measured_and_sampled(carrousel: Command, tm
     (tmp_path / "mine.txt").write_text(TEXT)
     code, out, err = carrousel("train", "mine.txt", *QUICK, "--run", "run")
     assert (code, err) == (0, "")
-    assert out.startswith("Training lstm (4 units, ")
-    assert re.search(r"^ 50 %  \d\.\d{3} bits/char  \d+:\d\d left  loss \d\.\d{3} nats  [\d,]+ chars/s$", out, re.M)
+    assert out.startswith("Training a language-model (lstm, 4 units, ")
+    assert re.search(
+        r"^ 50 %  \d\.\d{3} bits/char  \d+:\d\d left  loss \d\.\d{3} nats  [\d,]+ chars/s  loader \d+ %$", out, re.M
+    )
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
-    assert f"│ {summary['bits_per_character']:.3f} │" in re.sub(" +", " ", out)
+    assert f"│ {summary['figures']['bits_per_character']:.3f} │" in re.sub(" +", " ", out)
     for name in ("unigram", "trigram", "5-gram", "xz"):
-        assert re.search(rf"│ {name} +│ +{summary['baselines'][name]:.3f} │", out)
-    assert out.splitlines()[-1] == "Run folder: run. To write more: carrousel sample run"
+        assert re.search(rf"│ {name} +│ +{summary['baselines'][name]['figures']['bits_per_character']:.3f} │", out)
+    assert out.splitlines()[-1] == "Run folder: run. To use the model: carrousel sample run"
     assert "bits/char" in (tmp_path / "run" / "log.txt").read_text()
 
     code, out, err = carrousel("sample", "run", "--prompt", "the é", "--length", "30", "--seed", "1")
@@ -66,17 +68,20 @@ def test_the_default_run_folder_is_named_after_the_text(carrousel: Command, tmp_
 
 @pytest.mark.tiny
 def test_settings_can_be_listed(carrousel: Command) -> None:
-    code, out, _ = carrousel("train", "--settings")
+    code, out, _ = carrousel("train", "--settings", "language-model")
     assert code == 0
     assert "  hidden_size: 256  # units in a layer\n" in out
 
 
 UTF8 = "expected a UTF-8 text file with at least 680 characters"
-ALL = "All settings: carrousel train --settings"
-CALL = "expected a sample or a file, then settings. For example: carrousel train shakespeare train.updates=1000"
+ALL = "All settings: carrousel train --settings language-model"
+CALL = (
+    "expected a settings file, a sample or a text file, then settings. For example: carrousel train shakespeare "
+    "train.updates=1000"
+)
 BAD_INPUT = [
-    (["train"], f"train: no text is given, {CALL}"),
-    (["train", "train.updates=5"], f"train: 'train.updates=5' stands where the text is expected, {CALL}"),
+    (["train"], f"train: nothing is given to train on, {CALL}"),
+    (["train", "train.updates=5"], f"train: 'train.updates=5' stands where the data is expected, {CALL}"),
     (["train", "shakespere"], "train: 'shakespere' is neither a sample text nor a file. Did you mean 'shakespeare'? Samples: "
      "shakespeare; or give the path of a UTF-8 text file."),
     (["train", "no/such.txt"], f"train: no/such.txt does not exist, {UTF8}. Check the path."),
@@ -98,9 +103,9 @@ BAD_INPUT = [
      "Check the path given to --resume."),
     (["train", "--resume", "folder"], "train: the run folder folder has no config.yaml, expected one that `carrousel train` made. "
      "Check the path given to --resume."),
-    (["train", "long.txt", "--resume", "folder"], "train: --resume is given with a text, settings or --run, expected it alone: a "
-     "run goes on with what it was started with. Leave the others out, or start a new run."),
-    (["sample", "nowhere"], "sample: nowhere does not exist, expected the folder of a trained language model (config.json and "
+    (["train", "long.txt", "--resume", "folder"], "train: --resume is given with something to train on, settings, --run or "
+     "--finetune, expected it alone: a run goes on with what it was started with. Leave the others out, or start a new run."),
+    (["sample", "nowhere"], "sample: nowhere does not exist, expected the folder of a trained model (config.json and "
      "model.safetensors). Check the path; `carrousel train` makes one."),
 ]  # fmt: skip
 
@@ -131,10 +136,15 @@ def test_a_loss_that_is_not_finite_ends_with_exit_code_2(
     (tmp_path / "mine.txt").write_text(TEXT)
     code, _, err = carrousel("train", "mine.txt", *QUICK, "--run", "run")
     assert code == 2
+    first, *rest = err.splitlines()
     assert re.fullmatch(
-        r"carrousel: train: the loss of update \d+ is .* Lower the learning rate \(.*\) or the clip norm \(1\)\.\n", err
+        r"carrousel: train: the loss of update \d+ is nan nats, expected a finite number\. Lower the learning rate \(\S+ here\), "
+        r"such as train\.learning_rate=\S+\. The weights are those before this update\.",
+        first,
     )
-    assert err.strip().removeprefix("carrousel: ") in (tmp_path / "run" / "log.txt").read_text()
+    assert rest[0] == "  first: output of the loss function is nan"
+    assert first.removeprefix("carrousel: ") in (tmp_path / "run" / "log.txt").read_text()
+    assert json.loads((tmp_path / "run" / "not_finite.json").read_text())
 
 
 def start_and_signal(folder: Path, number: int) -> tuple[int, str]:

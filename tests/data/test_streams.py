@@ -1,11 +1,13 @@
 """Streams and windows of a long sequence."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carrousel.data import Streams
+from carrousel.data import Ragged, Streams
 from carrousel.errors import ConfigError
 
 pytestmark = pytest.mark.tiny
@@ -91,3 +93,40 @@ def test_sizes_below_one_are_refused(batch_size: int, window: int, wrong: str):
     with pytest.raises(ConfigError) as caught:
         Streams(np.arange(100), batch_size, window)
     assert str(caught.value) == f"Streams: {wrong}, expected at least 1. Give a positive {wrong.split()[0]}."
+
+
+@given(sizes, seeds, st.integers(0, 50), st.integers(1, 5))
+def test_processes_share_the_streams_of_one(size: tuple[int, int, int], seed: int | None, k: int, world: int):
+    streams = make(size, seed)
+    world = min(world, size[0])
+    x, y, is_start = streams.window(k)
+    for rank in range(world):
+        part = streams.shard(rank, world)
+        assert len(part) == len(streams)
+        assert (part.window(k).x == x[:, rank::world]).all()
+        assert (part.window(k).y == y[:, rank::world]).all()
+        assert part.window(k).is_start == is_start
+
+
+def test_a_shard_can_be_sharded_again():
+    streams = make((8, 3, 0))
+    assert (streams.shard(1, 2).shard(1, 2).window(0).x == streams.window(0).x[:, 3::4]).all()
+
+
+def test_a_process_without_a_stream_is_refused():
+    with pytest.raises(ConfigError) as caught:
+        make((2, 3, 0)).shard(2, 3)
+    assert str(caught.value) == (
+        "Streams.shard: batch_size is 2, expected at least 3, one stream for each process. "
+        "Raise batch_size, or start fewer processes."
+    )
+
+
+def test_windows_of_a_mapped_sequence_are_views_of_the_file(tmp_path: Path):
+    Ragged.of([np.arange(30), np.arange(30, 50)]).save(tmp_path / "ids")
+    mapped = Ragged.open(tmp_path / "ids").values
+    window, expected = Streams(mapped, 2, 8).window(1), Streams(np.arange(50), 2, 8).window(1)
+    assert isinstance(window.x, np.memmap)
+    assert np.shares_memory(window.x, mapped)
+    assert (window.x == expected.x).all()
+    assert (window.y == expected.y).all()

@@ -1,7 +1,7 @@
 """The loop on a model small enough to follow by hand: y = w * x with squared error."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from carrousel.train import checkpoint
+from carrousel.train.from_settings import plan_of, training_of
 from carrousel.train.loop import Checkpoint, Evaluation, Event, Loss, Plan, Step, Training, TrainingError, train
+from carrousel.train.train_settings import TrainSettings
 
 pytestmark = pytest.mark.tiny
 
@@ -29,6 +31,13 @@ class Numbers:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.position = state["position"]
+
+    def __len__(self) -> int:
+        return 3
+
+    def shard(self, rank: int, world: int) -> "Numbers":
+        assert (rank, world) == (0, 1)
+        return self
 
 
 class Slope(nn.Module):
@@ -162,8 +171,10 @@ def test_a_loss_that_is_not_finite_stops_before_the_update() -> None:
     with pytest.raises(TrainingError) as caught:
         list(train(training, diverging, measure, plan(clip_norm=5.0)))
     assert str(caught.value) == (
-        "train: the loss of update 3 is nan nats, which is not a number to learn from, expected finite numbers. Lower the "
-        "learning rate (0.1 here) or the clip norm (5)."
+        "train: the loss of update 3 is nan nats, expected a finite number. Lower the learning rate (0.1 here), such as "
+        "train.learning_rate=0.01. The weights are those before this update.\n"
+        "  first: output of the loss function is nan\n"
+        "  gradient norms before: 1 1"
     )
     assert math.isfinite(training.model.state_dict()["w"].item())
 
@@ -172,6 +183,110 @@ def test_a_gradient_that_is_not_finite_stops_before_the_update() -> None:
     with pytest.raises(TrainingError) as caught:
         list(train(new_training(), lambda model, batch, carried: Loss(model.w.sqrt()), measure, plan()))
     assert str(caught.value) == (
-        "train: the loss of update 1 is 0 nats, its gradient's norm is inf, expected finite numbers. Lower the "
-        "learning rate (0.1 here) or the clip norm (inf)."
+        "train: the gradient norm of update 1 is inf, expected a finite number. Lower the learning rate (0.1 here), such as "
+        "train.learning_rate=0.01. The weights are those before this update.\n"
+        "  first: gradient of w of the network is inf"
     )
+
+
+def test_early_stopping_ends_with_a_checkpoint_and_stays_ended() -> None:
+    def worse(model: Slope) -> dict[str, float]:
+        return {"error": float(training.update)}
+
+    training = new_training()
+    patient = plan(updates=50, evaluate_every=2, checkpoint_every=50, monitor="error", patience=2)
+    events = list(train(training, loss_of, worse, patient))
+    assert [type(event).__name__ for event in events[-3:]] == ["Step", "Evaluation", "Checkpoint"]
+    assert training.update == 6
+    assert training.history == [2.0, 4.0, 6.0]
+    assert list(train(training, loss_of, worse, patient)) == []
+
+
+def test_a_figure_to_be_high_is_kept_upside_down() -> None:
+    training = new_training()
+    plan_up = plan(updates=1, monitor="w", is_higher_better=True)
+    list(train(training, loss_of, lambda model: {"w": 0.75}, plan_up))
+    assert training.history == [-0.75]
+
+
+def test_what_is_measured_is_the_mean_and_what_learns_is_not() -> None:
+    given: dict[str, Any] = {"updates": 4, "evaluate_every": 1, "average": 0.5, "optimiser": "sgd", "device": "cpu"}
+    settings = TrainSettings(**given)
+    training = training_of(settings, Slope(), Numbers())
+    own: list[float] = []
+    measured: list[float] = []
+    for event in train(training, loss_of, measure, plan_of(settings, 3)):
+        if isinstance(event, Step):
+            own.append(training.model.state_dict()["w"].item())
+        if isinstance(event, Evaluation):
+            measured.append(event.values["w"])
+    parts = [1.0, 9 / 11, 9 / 12, 9 / 13]
+    mean = 0.0
+    expected: list[float] = []
+    for part, weight in zip(parts, own, strict=True):
+        mean += part * (weight - mean)
+        expected.append(mean)
+    assert measured == pytest.approx(expected)
+    with training.averaged():
+        assert training.model.state_dict()["w"].item() == measured[-1]
+    assert training.model.state_dict()["w"].item() == own[-1]
+
+
+def doubling(history: Sequence[float]) -> float:
+    return 2.0 ** len(history)
+
+
+def test_the_rate_of_an_update_is_scaled_by_its_batches_and_by_the_figures() -> None:
+    def scaled(model: Slope, batch: float, carried: Any) -> Loss:
+        return Loss(model.w * batch, num_seen=1 + int(batch), rate_factor=0.5 + batch)
+
+    plan_of_two = plan(updates=2, accumulate=2, evaluate_every=1, monitor="w", rate_factor=doubling)
+    events = list(train(new_training(), scaled, measure, plan_of_two))
+    first = 0.1 * (1 * 0.5 + 2 * 1.5) / 3
+    second = 2 * 0.1 * (3 * 2.5 + 4 * 3.5) / 7
+    assert [event.learning_rate for event in events if isinstance(event, Step)] == pytest.approx([first, second])
+
+
+def test_a_state_is_zeroed_as_often_as_asked_for() -> None:
+    def count(probability: float) -> int:
+        fresh: list[bool] = []
+
+        def watched(model: Slope, batch: float, carried: Any) -> Loss:
+            fresh.append(carried is None)
+            return loss_of(model, batch, carried)
+
+        list(train(new_training(), watched, measure, plan(updates=8, zero_state=probability, evaluate_every=8)))
+        return sum(fresh)
+
+    assert count(0.0) == 1
+    assert count(1.0) == 8
+    assert 1 < count(0.5) < 8
+
+
+def test_gradients_are_cut_off_element_by_element() -> None:
+    training = new_training()
+    training.optimiser = torch.optim.SGD(training.model.parameters())
+    training.batches.next()
+    event = next(train(training, loss_of, measure, plan(updates=1, clip_value=0.25)))
+    assert isinstance(event, Step)
+    assert event.gradient_norm > 1
+    assert abs(training.model.state_dict()["w"].item()) == pytest.approx(0.1 * 0.25)
+
+
+def test_mixed_precision_is_for_training_alone() -> None:
+    seen: list[torch.dtype] = []
+
+    def watched(model: Any, batch: float, carried: Any) -> Loss:
+        y = model(torch.ones(2, 2))
+        seen.append(y.dtype)
+        return Loss(y.float().sum())
+
+    def watched_too(model: Any) -> dict[str, float]:
+        seen.append(model(torch.ones(2, 2)).dtype)
+        return {}
+
+    model = nn.Linear(2, 2)
+    training = Training(model, torch.optim.SGD(model.parameters()), Numbers())
+    list(train(training, watched, watched_too, plan(updates=1, precision="bf16")))
+    assert seen == [torch.bfloat16, torch.float32]
+    assert model.weight.dtype == torch.float32

@@ -17,12 +17,18 @@ from carrousel.cli.bench import bench
 from carrousel.cli.cells import cells
 from carrousel.cli.cite import cite
 from carrousel.cli.compare import compare
+from carrousel.cli.data import data
 from carrousel.cli.demo import demo
 from carrousel.cli.doctor import doctor
 from carrousel.cli.draw import draw
+from carrousel.cli.evaluate import evaluate
 from carrousel.cli.explain import explain
+from carrousel.cli.new import new
+from carrousel.cli.predict import predict
+from carrousel.cli.runs import runs
 from carrousel.cli.sample import sample
 from carrousel.cli.train import train
+from carrousel.cli.tune import tune
 from carrousel.errors import CarrouselError, nearest
 
 # Threads of torch's products that wait for each other by spinning stand still when another process wants the core. The
@@ -30,7 +36,24 @@ from carrousel.errors import CarrouselError, nearest
 if sys.argv[1:2] != ["bench"]:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-SUBCOMMANDS = (train, sample, compare, cells, cite, draw, explain, demo, doctor, bench)
+SUBCOMMANDS = (
+    new,
+    data,
+    train,
+    evaluate,
+    predict,
+    sample,
+    runs,
+    tune,
+    compare,
+    cells,
+    cite,
+    draw,
+    explain,
+    demo,
+    doctor,
+    bench,
+)
 
 app = typer.Typer(
     name="carrousel",

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
+from carrousel.train.interrupt import INTERRUPTED
+
 TASK = "embedded-reber or reber."
 CELLS = (
     "Names of cells, separated by commas. How a cell starts can be chosen: lstm:own, lstm:chrono=20, "
     "lstm:forget_bias=3:input_bias=-1:weights=1.5."
 )
-INTERRUPTED = 130  # what shells give a program that ended by Ctrl-C
 
 
 def compare(

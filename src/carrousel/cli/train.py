@@ -1,68 +1,90 @@
-"""`carrousel train`: a language model on a sample text or a user's own file."""
+"""`carrousel train`: a model of any kind on a user's own files, by a settings file; or a language model on a text."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from carrousel.errors import ConfigError
+from carrousel.train.interrupt import INTERRUPTED
 
 if TYPE_CHECKING:
-    from carrousel.train.language_model_run import LanguageModelRun
+    from carrousel.train.run import Run
 
-TEXT = "A sample text (shakespeare), or the path of a UTF-8 text file."
+WHAT = "A settings file (.yaml; carrousel new KIND writes one), a sample text (shakespeare), or a UTF-8 text file."
 OVERRIDES = "Settings to change, such as model.hidden_size=512 or train.updates=1000."
-RUN = "Run folder to make. Without it: runs/<text>_<date>."
+RUN = "Run folder to make. Without it: runs/<name>_<date>. (torchrun takes --run for an option of its own: --folder.)"
 RESUME = "Run folder of a run that was stopped: go on where it stood."
-INTERRUPTED = 130  # what shells give a program that ended by Ctrl-C
+FINETUNE = (
+    "Folder of a trained model to start from: all weights if of the same kind, else embeddings and layers that fit."
+)
+SETTINGS = "Print all settings of this kind of model with their values and stop."
+SCHEMA = "Print the JSON schema of this kind's settings file and stop."
 
 
 def train(
-    text: Annotated[str | None, typer.Argument(help=TEXT, show_default=False)] = None,
+    what: Annotated[str | None, typer.Argument(help=WHAT, show_default=False)] = None,
     overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help=OVERRIDES)] = None,
-    run: Annotated[Path | None, typer.Option(help=RUN, show_default=False)] = None,
+    run: Annotated[Path | None, typer.Option("--run", "--folder", help=RUN, show_default=False)] = None,
     resume: Annotated[Path | None, typer.Option(help=RESUME, show_default=False)] = None,
-    settings: Annotated[
-        bool, typer.Option("--settings", help="Print all settings with their values and stop.")
-    ] = False,
+    finetune: Annotated[Path | None, typer.Option(help=FINETUNE, show_default=False)] = None,
+    settings: Annotated[str | None, typer.Option(metavar="KIND", help=SETTINGS, show_default=False)] = None,
+    schema: Annotated[str | None, typer.Option(metavar="KIND", help=SCHEMA, show_default=False)] = None,
 ) -> None:
-    """Train a character language model and measure it on text that was held out."""
-    if settings:
-        from carrousel.train.config import Config
+    """Train a model and measure it on data that was held out."""
+    if settings is not None or schema is not None:
+        from carrousel.models.kinds import find_kind
 
-        print(Config().to_yaml(), end="")
+        chosen = find_kind(settings or schema or "", "train").Settings
+        print(chosen().to_yaml() if settings else chosen.json_schema(), end="")
     elif resume is not None:
-        if text is not None or overrides or run is not None:
+        if what is not None or overrides or run is not None or finetune is not None:
             raise ConfigError(
-                "train: --resume is given with a text, settings or --run, expected it alone: a run goes on with what it was "
-                "started with. Leave the others out, or start a new run."
+                "train: --resume is given with something to train on, settings, --run or --finetune, expected it alone: a run "
+                "goes on with what it was started with. Leave the others out, or start a new run."
             )
-        from carrousel.train.language_model_run import LanguageModelRun
+        from carrousel.models.kinds import find_kind
+        from carrousel.train.run import Run, settings_in
 
-        train_on_console(LanguageModelRun.resume(resume))
+        _, known = settings_in(resume, find_kind)
+        train_together(known, lambda: Run.resume(resume, find_kind))
     else:
-        train_on_console(start(text, overrides or [], run))
+        start(what, overrides or [], run, finetune)
 
 
-def start(text: str | None, overrides: list[str], run: Path | None) -> "LanguageModelRun":
-    """A new run of a text; all that can be wrong with it is found before its folder is made."""
-    from carrousel.train.config import Config
-    from carrousel.train.language_model_run import LanguageModelRun
+def start(what: str | None, overrides: list[str], run: Path | None, finetune: Path | None) -> None:
+    """Make a new run and train it; all that can be wrong with it is found before its folder is made."""
+    from carrousel.models.kinds import find_kind, load, read_settings
+    from carrousel.train.run import Run
 
-    if text is None or ("=" in text and not Path(text).exists()):
-        what = "no text is given" if text is None else f"{text!r} stands where the text is expected"
+    if what is None or ("=" in what and not Path(what).exists()):
+        given = "nothing is given to train on" if what is None else f"{what!r} stands where the data is expected"
         raise ConfigError(
-            f"train: {what}, expected a sample or a file, then settings. For example: carrousel train shakespeare "
-            "train.updates=1000"
+            f"train: {given}, expected a settings file, a sample or a text file, then settings. For example: carrousel train "
+            "shakespeare train.updates=1000"
         )
-    return LanguageModelRun.start(Config.of({"data": {"text": text}}, overrides), run)
+    if Path(what).suffix in (".yaml", ".yml"):
+        kind, settings = read_settings(Path(what), overrides)
+    else:
+        kind = find_kind("language-model")
+        settings = kind.Settings.of({"data": {"text": what}}, overrides)
+
+    def make() -> "Run":
+        return Run.start(kind, settings, run, weights=finetune, load=lambda folder, where: load(folder, where)[1])
+
+    train_together(settings, make)
 
 
-def train_on_console(run: "LanguageModelRun") -> None:
-    """Train a run to its end; exit code 130 when Ctrl-C stopped it."""
+def train_together(settings: Any, make: Callable[[], "Run"]) -> None:
+    """Train a run to its end, with the other processes where torchrun started some; exit code 130 when Ctrl-C stopped it."""
     from rich.console import Console
 
     from carrousel.train.console import train_on
+    from carrousel.train.distributed import is_main, processes
+    from carrousel.train.from_settings import device_of
 
-    if not train_on(Console(highlight=False), run):
+    with processes(device_of(settings.train)):
+        is_done = train_on(Console(highlight=False, quiet=not is_main()), make())
+    if not is_done:
         raise typer.Exit(INTERRUPTED)

@@ -12,6 +12,7 @@ Harvard TR-10-98, 1998.
 """
 
 import lzma
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,14 +35,37 @@ def baselines(train: str, valid: str) -> dict[str, float]:
         ConfigError: `valid` is empty.
     """
     vocabulary = CharVocabulary.of(train)
-    model = NGram.fit(vocabulary.encode(train), order=5, num_symbols=len(vocabulary))
-    ids = vocabulary.encode(valid)
+    found = symbol_baselines(vocabulary.encode(train), vocabulary.encode(valid), len(vocabulary), (0, 1, 3, 5))
+    return found | {"xz": xz_bits_per_character(valid)}
+
+
+NAMES = {0: "uniform", 1: "unigram", 2: "bigram", 3: "trigram"}
+
+
+def symbol_baselines(
+    train: Integer[np.ndarray, " num_train"],
+    valid: Integer[np.ndarray, " num_valid"],
+    num_symbols: int,
+    orders: Sequence[int],
+) -> dict[str, float]:
+    """Bits per symbol that n-gram models learned from `train` need for `valid`, by name, such as "trigram" or "5-gram".
+
+    Args:
+        num_symbols: V; both parts have the symbols 0 .. V - 1, which may be characters, bytes or words.
+        orders: of the models; 0 is the uniform one.
+
+    Raises:
+        ConfigError: `valid` is empty.
+
+    >>> symbol_baselines(np.array([0, 1, 0, 1]), np.array([0, 1]), num_symbols=2, orders=(0, 1))
+    {'uniform': 1.0, 'unigram': 1.0}
+    """
+    model = NGram.fit(train, max(*orders, 1), num_symbols)
     return {
-        "uniform": float(np.log2(len(vocabulary))),
-        "unigram": model.up_to(1).bits_per_symbol(ids),
-        "trigram": model.up_to(3).bits_per_symbol(ids),
-        "5-gram": model.bits_per_symbol(ids),
-        "xz": xz_bits_per_character(valid),
+        NAMES.get(order, f"{order}-gram"): model.up_to(order).bits_per_symbol(valid)
+        if order
+        else float(np.log2(num_symbols))
+        for order in orders
     }
 
 
@@ -50,7 +74,12 @@ def xz_bits_per_character(text: str) -> float:
 
     The text is compressed alone: nothing is learned from other text first.
     """
-    return 8 * len(lzma.compress(text.encode("utf-8", "surrogatepass"), preset=9)) / len(text)
+    return xz_bits(text.encode("utf-8", "surrogatepass")) / len(text)
+
+
+def xz_bits(content: bytes) -> int:
+    """Bits of `content` in the .xz format at preset 9, container included."""
+    return 8 * len(lzma.compress(content, preset=9))
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,11 +1,13 @@
 """A long sequence cut into parallel streams, and these into windows, for truncated back-propagation through time."""
 
 from collections.abc import Iterator
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Integer
 
+from carrousel.data.batches import check_rank
 from carrousel.errors import ConfigError
 
 
@@ -31,7 +33,7 @@ class Streams:
     more, and, unless `keep_tail`, the last steps of each stream that do not fill a window.
 
     Args:
-        ids: the sequence.
+        ids: the sequence, in memory or mapped from a file (`Ragged.open(path).values`), of which only windows are read.
         batch_size: number of streams.
         window: steps in a window.
         seed: draws the offsets of later epochs; None for no offsets.
@@ -63,6 +65,7 @@ class Streams:
             if value < 1:
                 raise ConfigError(f"Streams: {name} is {value}, expected at least 1. Give a positive {name}.")
         self.ids, self.batch_size, self.window_size, self.seed = ids, batch_size, window, seed
+        self.mine = slice(None)  # the streams that this process reads
         beyond_streams = 1 if seed is None else window  # the last target, and the largest offset
         self.stream_size = (len(ids) - beyond_streams) // batch_size
         self.num_windows = -(-self.stream_size // window) if keep_tail else self.stream_size // window
@@ -89,6 +92,23 @@ class Streams:
         offset = self.offset(epoch)
         return Window(self._streams(offset)[steps], self._streams(offset + 1)[steps], position == 0)
 
+    def shard(self, rank: int, world: int) -> "Streams":
+        """One process's part of the same windows: streams rank, rank + world, ... of them.
+
+        Raises:
+            ConfigError: `rank` is outside 0 .. world - 1, or there are fewer streams than processes.
+        """
+        check_rank("Streams.shard", rank, world)
+        mine = range(self.batch_size)[self.mine][rank::world]
+        if not mine:
+            raise ConfigError(
+                f"Streams.shard: batch_size is {self.batch_size}, expected at least {world}, one stream for each process. "
+                "Raise batch_size, or start fewer processes."
+            )
+        part = copy(self)
+        part.mine = slice(mine.start, mine.stop, mine.step)
+        return part
+
     def offset(self, epoch: int) -> int:
         """The symbol at which this epoch's first stream begins."""
         if self.seed is None or epoch == 0:
@@ -97,4 +117,4 @@ class Streams:
 
     def _streams(self, begin: int) -> Integer[np.ndarray, "num_steps B"]:
         stretch = self.ids[begin : begin + self.batch_size * self.stream_size]
-        return stretch.reshape(self.batch_size, self.stream_size).T
+        return stretch.reshape(self.batch_size, self.stream_size)[self.mine].T

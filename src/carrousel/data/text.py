@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from carrousel.errors import ConfigError, DataError, nearest
+from carrousel.data.opening import opened
+from carrousel.errors import ConfigError, DataError, counted, nearest
 
 SAMPLES = {"shakespeare": "samples/shakespeare/plays.tar.xz"}
 
@@ -79,46 +80,28 @@ def read_text(path: str | Path, *, min_chars: int = 1, where: str = "read_text")
     Raises:
         DataError: the file is missing, a folder, unreadable, empty, binary or too short.
     """
-    expected = f"expected a UTF-8 text file with at least {_characters(min_chars)}"
+    expected = f"a UTF-8 text file with at least {counted(min_chars, 'character')}"
+    with opened(Path(path), where, expected) as file:
+        raw = file.read()
     try:
-        text = _decode(_read_bytes(Path(path), expected), expected)
+        text = _decode(raw, expected)
         if len(text) < min_chars:
             raise DataError(
-                f"has {_characters(len(text))}, {expected}. Give a longer text, or lower window or batch_size."
+                f"has {counted(len(text), 'character')}, expected {expected}. Give a longer text, or lower window or batch_size."
             )
     except DataError as error:
         raise DataError(f"{where}: {path} {error}") from None
     return text
 
 
-def _characters(count: int) -> str:
-    return f"{count:,} character{'' if count == 1 else 's'}"
-
-
-def _read_bytes(path: Path, expected: str) -> bytes:
-    try:
-        raw = path.read_bytes()
-    except FileNotFoundError:
-        raise DataError(f"does not exist, {expected}. Check the path.") from None
-    except IsADirectoryError:
-        raise DataError(f"is a folder, {expected}. Name one file in it, or join its files into one.") from None
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror}), {expected}. Check the path and its permissions.") from None
-    if not raw:
-        raise DataError(f"is empty (0 bytes), {expected}. Check that it was written completely.")
-    return raw
-
-
 def _decode(raw: bytes, expected: str) -> str:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"is UTF-16 (it starts with a byte order mark), {expected}. Save it as UTF-8.")
     if (offset := raw.find(0)) >= 0:
-        raise DataError(f"is binary (byte {offset:,} is NUL), {expected}. Extract its text first.")
+        raise DataError(f"is binary (byte {offset:,} is NUL), expected {expected}. Extract its text first.")
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise DataError(
-            f"is not UTF-8 (byte {error.start:,} is 0x{raw[error.start]:02x}), {expected}. "
+            f"is not UTF-8 (byte {error.start:,} is 0x{raw[error.start]:02x}), expected {expected}. "
             "If it is text in another encoding, convert it: iconv -f LATIN1 -t UTF-8 OLD > NEW"
         ) from None
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")

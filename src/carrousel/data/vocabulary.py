@@ -65,7 +65,7 @@ class CharVocabulary:
     @property
     def dtype(self) -> np.dtype[np.integer]:
         """The smallest of uint8, int16 and int32 that holds every id (all three exist in torch)."""
-        return next(d for d in map(np.dtype, ("uint8", "int16", "int32")) if self.unknown <= np.iinfo(d).max)
+        return dtype_for(self.unknown)
 
     def encode(self, text: str) -> Integer[np.ndarray, " T"]:
         """The id of each character; `unknown` for those not in the vocabulary."""
@@ -95,3 +95,8 @@ class CharVocabulary:
 def _code_points(text: str) -> UInt32[np.ndarray, " T"]:
     # A command line may hold lone surrogates: they are unknown characters, not an error.
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
+def dtype_for(largest: int) -> np.dtype[np.integer]:
+    """The smallest of uint8, int16 and int32 that holds 0 to `largest` (all three exist in torch)."""
+    return next(d for d in map(np.dtype, ("uint8", "int16", "int32")) if largest <= np.iinfo(d).max)

@@ -1,3 +1,5 @@
-"""Whole models: layers, a loss and a vocabulary, with save_pretrained and from_pretrained."""
+"""Models that train on a user's own files: a network, its settings, and what both have to do with data, one package a kind."""
 
-from carrousel.models.language_model import LanguageModel as LanguageModel
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # pyright: ignore

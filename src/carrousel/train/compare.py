@@ -144,6 +144,10 @@ class Strings:
         self.random = np.random.default_rng((TRAINING_STRINGS, seed))
         self.drawn = 0
 
+    def __len__(self) -> int:
+        """Batches up to the last mark."""
+        return num_batches(self.marks)
+
     def next(self) -> Batch:
         """The next batch, of 16 strings or fewer."""
         mark = next(mark for mark in self.marks if mark > self.drawn)
@@ -158,6 +162,11 @@ class Strings:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on as the draw whose state this is."""
         self.drawn, self.random.bit_generator.state = state["drawn"], state["random"]
+
+    def shard(self, rank: int, world: int) -> "Strings":
+        """The whole: each run of a comparison has one process."""
+        assert (rank, world) == (0, 1)
+        return self
 
 
 def num_batches(marks: Sequence[int]) -> int:

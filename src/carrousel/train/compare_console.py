@@ -1,7 +1,6 @@
 """A comparison on a console, from its first line to its report."""
 
 import json
-import os
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from carrousel.train.compare_progress import CompareProgress
 from carrousel.train.compare_report import report
 from carrousel.train.learning_curves import draw_learning_curves
 from carrousel.train.run_folder import RunFolder, check_is_new, default_path
+from carrousel.train.workers import num_cores
 
 RESULTS = "compare.json"
 
@@ -58,12 +58,7 @@ def compare_on(console: Console, comparison: Comparison, path: Path | None = Non
 def _num_workers(comparison: Comparison, workers: int | None) -> int:
     if workers is not None and workers < 1:
         raise ConfigError(f"compare: workers is {workers}, expected at least 1. Choose a larger number.")
-    return min(workers or _num_cores(), comparison.num_runs)
-
-
-def _num_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(workers or num_cores(), comparison.num_runs)
 
 
 def _keep(comparison: Comparison, runs: Sequence[Run], path: Path) -> None:

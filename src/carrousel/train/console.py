@@ -1,15 +1,19 @@
-"""A language-model run on a console, from its first line to its report."""
+"""A run on a console, from its first line to its report."""
+
+from contextlib import suppress
 
 from rich.console import Console
 
-from carrousel.errors import CarrouselError
+from carrousel.errors import CarrouselError, DataError
+from carrousel.train.distributed import is_main
 from carrousel.train.interrupt import stop_on_interrupt
-from carrousel.train.language_model_run import LanguageModelRun
+from carrousel.train.not_finite import NotFiniteError
 from carrousel.train.progress import Progress
 from carrousel.train.report import report, to_text
+from carrousel.train.run import Run
 
 
-def train_on(console: Console, run: LanguageModelRun) -> bool:
+def train_on(console: Console, run: Run) -> bool:
     """Train a run and print its progress and what came out; false when Ctrl-C stopped it, with how to go on printed.
 
     Raises:
@@ -19,34 +23,52 @@ def train_on(console: Console, run: LanguageModelRun) -> bool:
     try:
         if not _train(console, run):
             return _say_stopped(console, run)
-        console.print("Measuring the baselines ...")
-        summary, sample, no_curve = run.finish()
+        if not is_main():
+            return True
+        console.print("Measuring what it has to beat ...")
+        summary = run.finish()
+        no_curve = run.draw(summary)
     except KeyboardInterrupt:
         return _say_stopped(console, run)
     except CarrouselError as error:
-        run.folder.log(str(error))
+        if is_main() and not isinstance(error, NotFiniteError):  # which the run has noted down
+            with suppress(DataError):  # a full disk has no room for what it did, either
+                run.folder.log(str(error))
         raise
-    shown, folder = report(summary, sample), run.folder
+    folder = run.folder
+    shown = report(summary, (folder.path / "sample.txt").read_text(encoding="utf-8"))
     folder.log(to_text(shown))
     console.print(shown)
     if no_curve:
         console.print(no_curve, soft_wrap=True, markup=False)
-    console.print(f"Run folder: {folder.path}. To write more: carrousel sample {folder.path}", soft_wrap=True)
+    use = "sample" if run.kind.name == "language-model" else "predict"
+    console.print(f"Run folder: {folder.path}. To use the model: carrousel {use} {folder.path}", soft_wrap=True)
     return True
 
 
-def _train(console: Console, run: LanguageModelRun) -> bool:
+def _train(console: Console, run: Run) -> bool:
     """Whether training came to its end."""
-    updates, training = run.config.train.updates, run.training
-    with stop_on_interrupt() as should_stop, Progress(console, updates, training.update, training.seen) as progress:
+    training, prepared = run.training, run.prepared
+    progress = Progress(
+        console,
+        run.updates,
+        prepared.unit,
+        prepared.monitor,
+        prepared.loss_in_monitor,
+        run.loader_share,
+        training.update,
+        training.seen,
+    )
+    with stop_on_interrupt() as should_stop, progress:
         for event in run.train(should_stop):
             progress.show(event)
-    return training.update == updates
+    return run.is_complete
 
 
-def _say_stopped(console: Console, run: LanguageModelRun) -> bool:
-    update, updates = run.training.update, run.config.train.updates
-    run.folder.log(f"stopped after update {update:,}")
+def _say_stopped(console: Console, run: Run) -> bool:
+    if is_main():
+        run.folder.log(f"stopped after update {run.training.update:,}")
     again = f"carrousel train --resume {run.folder.path}"
-    console.print(f"Stopped after update {update:,} of {updates:,}. To go on: {again}", soft_wrap=True)
+    where = f"Stopped after update {run.training.update:,} of {run.updates:,}"
+    console.print(f"{where}. To go on: {again}", soft_wrap=True)
     return False

@@ -11,46 +11,31 @@ Copy it and own it.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar, cast, runtime_checkable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from carrousel.errors import CarrouselError
+from carrousel.train import randomness
+from carrousel.train.averaging import Averaging
+from carrousel.train.diagnostics import Diagnosis, Sizes, diagnose
+from carrousel.train.distributed import broadcast, is_main, own_part, rank, total, whole_state, world
+from carrousel.train.not_finite import Examiner
+from carrousel.train.protocols import Batches, InputColumn, Loss, TrainingError
+from carrousel.train.schedule import Factor, Rate, unchanged
+from carrousel.train.stopping import is_over, score
+from carrousel.train.update import Attempt, Found, Gradient, clip, draws_zero_state
+
+__all__ = [
+    "Batches", "Checkpoint", "Diagnosis", "Evaluation", "Event", "Loss", "Plan", "Step", "Training", "TrainingError", "train",
+]  # fmt: skip
 
 Batch = TypeVar("Batch")
-Batch_co = TypeVar("Batch_co", covariant=True)
 
-
-class TrainingError(CarrouselError):
-    """Training cannot go on: the loss or its gradient is not finite."""
-
-
-@runtime_checkable
-class Batches(Protocol[Batch_co]):
-    """An endless supply of batches with an explicit position, so that it can go on where it stopped."""
-
-    def next(self) -> Batch_co:
-        """The batch at the position, which then moves on."""
-        ...
-
-    def state_dict(self) -> dict[str, Any]:
-        """The position (and, where batches are drawn at random, the state of the draw)."""
-        ...
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go to the position that `state_dict` described."""
-        ...
-
-
-class Loss(NamedTuple):
-    """What a loss function gives for one batch."""
-
-    loss: Tensor  # mean, in nats, with its gradient
-    carried: Any = None  # recurrent state to hand to the next batch: None, a tensor, or a tuple of these
-    num_seen: int = 0  # symbols or sequences in the batch, whatever the caller counts
+NUM_NORMS = 20
 
 
 @dataclass(frozen=True)
@@ -60,54 +45,103 @@ class Plan:
     Attributes:
         updates: optimiser steps in all.
         learning_rate: update number, from 0 -> learning rate; a pure function, so there is nothing of it to save.
+        rate_factor: history of held-out figures -> what the learning rate is multiplied by; as pure.
         clip_norm: gradients of a larger Euclidean norm, all parameters together, are scaled down to it; inf never does.
+        clip_value: after that, largest absolute value of an element of the gradient.
+        accumulate: batches whose gradients make one update together.
+        precision: "float32", or "bf16" for torch's mixed precision.
+        zero_state: probability with which an update begins from a zero state, not from the one carried over.
+        seed: of these draws and, with several processes, of dropout.
         evaluate_every: updates from one evaluation to the next; the last update is always followed by one.
         checkpoint_every: updates from one checkpoint to the next; the last update is always followed by one.
+        diagnose_every: updates from one diagnosis to the next; None for none.
+        monitor: name of the figure that makes the history; empty for no history.
+        is_higher_better: whether more of it is better.
+        patience: evaluations without a better figure before training ends; None for never.
     """
 
     updates: int
-    learning_rate: Callable[[int], float]
+    learning_rate: Rate
+    rate_factor: Factor = unchanged
     clip_norm: float = math.inf
+    clip_value: float = math.inf
+    accumulate: int = 1
+    precision: str = "float32"
+    zero_state: float = 0.0
+    seed: int = 0
     evaluate_every: int = 1_000
     checkpoint_every: int = 1_000
+    diagnose_every: int | None = None
+    monitor: str = ""
+    is_higher_better: bool = False
+    patience: int | None = None
 
 
 @dataclass
 class Training(Generic[Batch]):
-    """Everything that changes while training. Randomness comes from torch's global generator.
+    """Everything that changes while training. Randomness comes from torch's global generators.
 
     Attributes:
+        averaging: of the weights; what is measured and kept are the means then.
         update: optimiser steps made.
         seen: symbols or sequences learned from, as `Loss.num_seen` counts them.
-        carried: recurrent state after the last batch.
+        carried: recurrent state after the last batch; with several processes, this one's rows of it.
+        history: the monitored figure of every evaluation, lower is better.
+        norms: gradient norms of the last updates.
     """
 
     model: nn.Module
     optimiser: torch.optim.Optimizer
     batches: Batches[Batch]
+    averaging: Averaging | None = None
     update: int = 0
     seen: int = 0
     carried: Any = None
+    history: list[float] = field(default_factory=list[float])
+    norms: list[float] = field(default_factory=list[float])
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Inside, the model has the weights that are measured and kept: the means, where there are some."""
+        return self.averaging.in_place() if self.averaging else nullcontext()
+
+    def note(self, found: Found, gradient_norm: float) -> None:
+        """One more update was made."""
+        self.update += 1
+        self.seen += found.num_seen
+        self.carried = found.carried
+        self.norms = [*self.norms, gradient_norm][-NUM_NORMS:]
+        if self.averaging:
+            self.averaging.add()
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on bit for bit, as nested dicts and lists of tensors, numbers and strings."""
+        """Everything needed to go on bit for bit, as nested dicts and lists of tensors, numbers and strings.
+
+        With several processes, all call this together, and each gets the same.
+        """
         return {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "averaging": self.averaging.state_dict() if self.averaging else None,
             "batches": self.batches.state_dict(),
             "update": self.update,
             "seen": self.seen,
-            "carried": self.carried,
-            "random": torch.get_rng_state(),
+            "carried": whole_state(self.carried),
+            "history": list(self.history),
+            "norms": list(self.norms),
+            "random": randomness.state(),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go back to where `state_dict` was taken; what is loaded into must be built alike."""
+        """Go back to where `state_dict` was taken; what is loaded into must be built alike, for any number of processes."""
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
+        if self.averaging:
+            self.averaging.load_state_dict(state["averaging"])
         self.batches.load_state_dict(state["batches"])
-        self.update, self.seen, self.carried = state["update"], state["seen"], state["carried"]
-        torch.set_rng_state(state["random"])
+        self.update, self.seen = state["update"], state["seen"]
+        self.carried = own_part(state["carried"], next(self.model.parameters()).device)
+        self.history, self.norms = list(state["history"]), list(state["norms"])
+        randomness.restore(state["random"])
 
 
 @dataclass(frozen=True)
@@ -136,7 +170,7 @@ class Checkpoint:
     update: int
 
 
-Event = Step | Evaluation | Checkpoint
+Event = Step | Evaluation | Checkpoint | Diagnosis
 
 
 def train(
@@ -145,63 +179,77 @@ def train(
     evaluate: Callable[[Any], Mapping[str, float]],
     plan: Plan,
     should_stop: Callable[[], bool] = lambda: False,
+    ids: Callable[[Batch], Sequence[str]] = lambda batch: (),
+    columns: Callable[[Batch], Sequence[InputColumn]] = lambda batch: (),
 ) -> Iterator[Event]:
     """The events of training from where `training` stands to the end of the plan.
 
     Args:
         training: changed in place.
         loss: (model, batch, carried) -> Loss; carried is None at first, later without its gradient.
-        evaluate: model -> figures by name. Runs in evaluation mode, without gradients, and leaves the random state alone.
+        evaluate: model -> figures by name. Runs in evaluation mode, without gradients, and leaves the random state alone; with
+            several processes, on the main one.
         plan: how long and how.
-        should_stop: asked after every update; when true, a checkpoint is due and training ends.
+        should_stop: asked after every update; when true, in any process, a checkpoint is due and training ends.
+        ids: batch -> what names its sequences, for the report on a loss that is not finite.
+        columns: batch -> its numeric input columns (`kind.Column`), for the same report.
 
     Raises:
-        TrainingError: the loss or its gradient is not finite; the parameters are still those before that update.
+        NotFiniteError: the loss or its gradient is not finite; the parameters are still those before that update.
+        TrainingError: another process is gone.
     """
     model, optimiser = training.model.train(), training.optimiser
-    parameters = list(model.parameters())
-    is_stopped = False
+    gradient, examiner = Gradient(model, loss, plan.precision), Examiner(model, loss, ids, columns, plan.clip_norm)
+    is_stopped = is_over(training.history, plan.patience)
     while training.update < plan.updates and not is_stopped:
-        batch = training.batches.next()
-        for group in optimiser.param_groups:
-            group["lr"] = plan.learning_rate(training.update)
-        found = loss(model, batch, training.carried)
+        attempt = _attempt(training, plan)
+        rate = plan.learning_rate(training.update) * plan.rate_factor(training.history)
         optimiser.zero_grad(set_to_none=True)
-        found.loss.backward()
-        gradient_norm = nn.utils.clip_grad_norm_(parameters, plan.clip_norm)
-        _check_finite(training, plan, found.loss.item(), gradient_norm.item())
+        with examiner.watching(attempt, training.norms, rate) as check:
+            found = gradient(attempt)
+            gradient_norm = clip(gradient.parameters, plan.clip_norm, plan.clip_value)
+            check(found.loss, gradient_norm)
+        for group in optimiser.param_groups:
+            group["lr"] = rate * found.rate_factor
+        sizes = Sizes(model) if _is_due(plan.diagnose_every, training.update + 1) else None
         optimiser.step()
-        training.carried = _detach(found.carried)
-        training.seen += found.num_seen
-        training.update += 1
-        update, rate = training.update, plan.learning_rate(training.update - 1)
-        yield Step(update, training.seen, found.loss.item(), rate, gradient_norm.item())
-        if update % plan.evaluate_every == 0 or update == plan.updates:
-            yield Evaluation(update, _measure(model, evaluate))
-        is_stopped = should_stop()
-        if update % plan.checkpoint_every == 0 or update == plan.updates or is_stopped:
+        training.note(found, gradient_norm)
+        update = training.update
+        yield Step(update, training.seen, found.loss, rate * found.rate_factor, gradient_norm)
+        if sizes:
+            yield diagnose(sizes, loss, attempt)
+        if _is_due(plan.evaluate_every, update) or update == plan.updates:
+            yield Evaluation(update, _measure(training, evaluate, plan))
+        is_stopped = is_over(training.history, plan.patience) or any(total([should_stop()]))
+        if _is_due(plan.checkpoint_every, update) or update == plan.updates or is_stopped:
             yield Checkpoint(update)
 
 
-def _measure(model: nn.Module, evaluate: Callable[[Any], Mapping[str, float]]) -> Mapping[str, float]:
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        values = evaluate(model.eval())
-    model.train()
+def _attempt(training: Training[Any], plan: Plan) -> Attempt:
+    """The next batches, and where everything stands before them."""
+    if world() > 1:  # each process draws other dropout masks, and has no state of its own to save for it
+        torch.manual_seed(randomness.seed_from(plan.seed, rank(), training.update))
+    batches = [training.batches.next() for _ in range(plan.accumulate)]
+    is_zeroed = draws_zero_state(plan.zero_state, plan.seed, training.update)
+    return Attempt(training.update, batches, None if is_zeroed else training.carried, randomness.state())
+
+
+def _is_due(every: int | None, update: int) -> bool:
+    return every is not None and update % every == 0
+
+
+def _measure(
+    training: Training[Any], evaluate: Callable[[Any], Mapping[str, float]], plan: Plan
+) -> Mapping[str, float]:
+    """The figures, which also go into the history."""
+    values: Mapping[str, float] = {}
+    if is_main():
+        with torch.no_grad(), randomness.undisturbed(), training.averaged():
+            values = evaluate(training.model.eval())
+        training.model.train()
+    values = broadcast(values)
+    if plan.monitor:
+        training.history.append(score(values[plan.monitor], plan.is_higher_better))
+    if training.averaging:
+        training.averaging.note(training.history)
     return values
-
-
-def _check_finite(training: Training[Any], plan: Plan, loss: float, gradient_norm: float) -> None:
-    if math.isfinite(loss) and math.isfinite(gradient_norm):
-        return
-    what = f"its gradient's norm is {gradient_norm:g}" if math.isfinite(loss) else "which is not a number to learn from"
-    raise TrainingError(
-        f"train: the loss of update {training.update + 1} is {loss:g} nats, {what}, expected finite numbers. Lower the "
-        f"learning rate ({plan.learning_rate(training.update):g} here) or the clip norm ({plan.clip_norm:g})."
-    )
-
-
-def _detach(carried: Any) -> Any:
-    """The same state, cut off from the past: gradients stop at the window's start."""
-    if isinstance(carried, tuple):
-        return tuple(_detach(part) for part in cast(tuple[Any, ...], carried))
-    return carried.detach() if isinstance(carried, Tensor) else carried

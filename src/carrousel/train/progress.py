@@ -1,13 +1,14 @@
 """Progress on a console: a bar that redraws itself on a terminal, plain lines everywhere else."""
 
-import math
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as RichProgress
 
+from carrousel.train.figures import label, shown
 from carrousel.train.loop import Evaluation, Event, Step
 
 PLAIN_LINES = 20  # at most, where there is no terminal
@@ -15,15 +16,30 @@ SMOOTHED = 50  # updates that the loss shown is about the mean of
 
 
 class Progress:
-    """Shows events of a run of a language model; `with Progress(...) as progress: progress.show(event)`.
+    """Shows events of a run; `with Progress(...) as progress: progress.show(event)`.
 
     Args:
         updates: in the whole run.
-        update, seen: updates made and characters read by earlier processes.
+        unit: what is counted as seen, such as "characters".
+        monitor: the figure that training is about.
+        loss_in_monitor: what makes the training loss that figure; None where it is another one.
+        loader_share: part of the time that went into making batches.
+        update, seen: updates made and units learned from by earlier processes.
     """
 
-    def __init__(self, console: Console, updates: int, update: int = 0, seen: int = 0) -> None:
-        self.console, self.updates = console, updates
+    def __init__(
+        self,
+        console: Console,
+        updates: int,
+        unit: str,
+        monitor: str,
+        loss_in_monitor: float | None = None,
+        loader_share: Callable[[], float] = lambda: 0.0,
+        update: int = 0,
+        seen: int = 0,
+    ) -> None:
+        self.console, self.updates, self.unit, self.monitor = console, updates, unit, monitor
+        self.loss_in_monitor, self.loader_share = loss_in_monitor, loader_share
         self.first_update, self.first_seen, self.began = update, seen, time.monotonic()
         self.loss = 0.0  # nats, smoothed
         columns = [BarColumn(bar_width=None)] if console.width >= 80 else []
@@ -55,8 +71,8 @@ class Progress:
                 if not self.console.is_terminal and event.update % -(-self.updates // PLAIN_LINES) == 0:
                     self.console.print(line, highlight=False, soft_wrap=True)
             case Evaluation():
-                found = event.values["held_out_bits_per_character"]
-                line = f"update {event.update:,}: {found:.3f} bits per held-out character"
+                found = ", ".join(f"{label(name)} {shown(value)}" for name, value in event.values.items())
+                line = f"update {event.update:,}: held-out {found}"
                 self.console.print(line, highlight=False, soft_wrap=True)
             case _:
                 pass
@@ -66,13 +82,21 @@ class Progress:
         seconds = max(time.monotonic() - self.began, 1e-9)
         done = event.update - self.first_update
         left = seconds / done * (self.updates - event.update)
+        loss = f"loss {self.loss:.3f} nats"
+        first = [loss] if self.loss_in_monitor is None else [self._monitored(), loss]
         return [
             f"{100 * event.update // self.updates:3d} %",
-            f"{self.loss / math.log(2):.3f} bits/char",
+            first[0],
             f"{clock(left)} left",
-            f"loss {self.loss:.3f} nats",
-            f"{(event.seen - self.first_seen) / seconds:,.0f} chars/s",
+            *first[1:],
+            f"{(event.seen - self.first_seen) / seconds:,.0f} {label(self.unit)}/s",
+            f"loader {100 * self.loader_share():.0f} %",
         ]
+
+    def _monitored(self) -> str:
+        """The training loss as the figure that is monitored on held-out data."""
+        assert self.loss_in_monitor is not None
+        return f"{self.loss * self.loss_in_monitor:.3f} {label(self.monitor)}"
 
 
 def fit(facts: list[str], width: int) -> str:

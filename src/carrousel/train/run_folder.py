@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -61,7 +62,11 @@ class RunFolder:
                 write_atomically(partial / name, text.encode())
             os.replace(partial, path)
             sync_folder(path.parent)
+        except DataError:  # which file found the disk full
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
         except OSError as error:
+            shutil.rmtree(partial, ignore_errors=True)
             raise DataError(
                 f"{where}: the run folder {path} cannot be made ({error.strerror}), expected a place to write to. "
                 "Choose another --run."
@@ -85,9 +90,7 @@ class RunFolder:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise DataError(
-                f"{path} cannot be written ({error.strerror}), expected room and permission. The last checkpoint is unharmed."
-            ) from None
+            raise _cannot_be_written(path, error) from None
         self._unwritten.clear()
         return path.stat().st_size
 
@@ -95,7 +98,7 @@ class RunFolder:
         """Drop everything after the first `num_bytes` bytes of metrics.jsonl.
 
         Raises:
-            DataError: the file is shorter than that.
+            DataError: the file is shorter than that, or cannot be written.
         """
         path = self.path / "metrics.jsonl"
         size = path.stat().st_size if path.exists() else 0
@@ -105,7 +108,10 @@ class RunFolder:
                 "back, or start a new run."
             )
         if size > num_bytes:
-            os.truncate(path, num_bytes)
+            try:
+                os.truncate(path, num_bytes)
+            except OSError as error:
+                raise _cannot_be_written(path, error) from None
 
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of metrics.jsonl."""
@@ -114,11 +120,28 @@ class RunFolder:
             return [json.loads(line) for line in file]
 
     def log(self, text: str) -> None:
-        """Add text to log.txt, each line with the time."""
-        now = datetime.now().isoformat(" ", "seconds")
-        with (self.path / "log.txt").open("a", encoding="utf-8") as file:
-            file.writelines(f"{now}  {line}\n" for line in text.splitlines())
+        """Add text to log.txt, each line with the time.
+
+        Raises:
+            DataError: the disk is full or the file cannot be written.
+        """
+        now, path = datetime.now().isoformat(" ", "seconds"), self.path / "log.txt"
+        try:
+            with path.open("a", encoding="utf-8") as file:
+                file.writelines(f"{now}  {line}\n" for line in text.splitlines())
+        except OSError as error:
+            raise _cannot_be_written(path, error) from None
 
     def write_json(self, name: str, value: Any) -> None:
         """Write a JSON file of this name, atomically."""
         write_json(self.path / name, value)
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file of this name, atomically."""
+        write_atomically(self.path / name, text.encode())
+
+
+def _cannot_be_written(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{path} cannot be written ({error.strerror}), expected room and permission. The last checkpoint is unharmed."
+    )

@@ -1,6 +1,7 @@
 """Jobs in processes side by side, with what they report as it comes."""
 
 import multiprocessing
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -112,3 +113,8 @@ def _receive(connection: Connection, process: SpawnProcess) -> tuple[str, Any]:
             f"a worker process ended with exit code {process.exitcode} in the middle of its work, expected it to finish. "
             "Use fewer workers if memory ran out."
         ) from None
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,27 @@
+"""`carrousel evaluate`: figures of a trained model on a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Run folder, or any folder with config.json and model.safetensors.")],
+    file: Annotated[Path, typer.Argument(help="Data of the form that the model was trained on.")],
+    json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
+) -> None:
+    """Measure a trained model on a file of yours."""
+    from json import dumps
+
+    from carrousel.models.kinds import load
+    from carrousel.train.figures import label, shown
+
+    kind, network = load(run, "evaluate")
+    figures = kind.evaluate(network, file, "evaluate")
+    if json:
+        print(dumps(dict(figures)))
+        return
+    width = max(len(label(name)) for name in figures)
+    for name, value in figures.items():
+        print(f"{label(name):<{width}}  {shown(value)}")

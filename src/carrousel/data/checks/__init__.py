@@ -1,0 +1,1 @@
+"""What can be said about data before anything is trained on it: one file here, one form of data."""

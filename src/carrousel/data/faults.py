@@ -1,0 +1,62 @@
+"""What to do with a malformed line of a user's file: stop and name it, or count it and go on."""
+
+from pathlib import Path
+
+from carrousel.errors import DataError
+
+NUM_SHOWN = 5
+
+
+class Faults:
+    """Collects the malformed lines of one reading.
+
+    Args:
+        where: what to name in front of an error.
+        skip_bad: count malformed lines and go on; if not, the first one is an error.
+
+    >>> faults = Faults("train", skip_bad=True)
+    >>> faults.add("tags.tsv", 7, "has 3 columns", "2")
+    >>> faults.skipped
+    1
+    >>> faults.report()
+    'train: 1 malformed line was skipped: tags.tsv, line 7 has 3 columns, expected 2.'
+    """
+
+    def __init__(self, where: str, skip_bad: bool = False) -> None:
+        self.where, self.skip_bad, self.skipped = where, skip_bad, 0
+        self._shown: list[str] = []
+
+    def add(self, path: Path | str, line_number: int | None, what: str, expected: str, *, unit: str = "line") -> None:
+        """One fault: `what` goes on after the line's name, as in "has 3 columns"; then follows what was expected.
+
+        Args:
+            line_number: from 1; None when the fault is that of a whole file.
+            unit: what is numbered: lines of a text, rows of a table without lines.
+
+        Raises:
+            DataError: faults are not skipped.
+        """
+        place = f"{path}" if line_number is None else f"{path}, {unit} {line_number:,}"
+        text = f"{place} {what}, expected {expected}."
+        if not self.skip_bad:
+            thing = "file" if line_number is None else unit
+            raise DataError(f"{self.where}: {text} Correct the {thing}, or skip what is malformed: skip_bad.")
+        self.skipped += 1
+        if len(self._shown) < NUM_SHOWN:
+            self._shown.append(text)
+
+    def report(self) -> str:
+        """How many lines were skipped, and the first of them; empty when none was."""
+        if not self.skipped:
+            return ""
+        lines = "1 malformed line was" if self.skipped == 1 else f"{self.skipped:,} malformed lines were"
+        more = f" And {self.skipped - NUM_SHOWN:,} more." if self.skipped > NUM_SHOWN else ""
+        return f"{self.where}: {lines} skipped: {' '.join(self._shown)}{more}"
+
+
+class LineFault(DataError):
+    """What is wrong with a line, said where it is found; whoever knows the line's number gives it to `Faults.add`."""
+
+    def __init__(self, what: str, expected: str) -> None:
+        super().__init__(f"{what}, expected {expected}")
+        self.what, self.expected = what, expected

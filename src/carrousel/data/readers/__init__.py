@@ -1,0 +1,1 @@
+"""A user's files as sequences: one file here, one format."""

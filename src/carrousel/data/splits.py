@@ -1,0 +1,39 @@
+"""Which rows are held out when the user says nothing: a tenth, drawn by a seed."""
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+from jaxtyping import Int64
+
+Rows = tuple[Int64[np.ndarray, " num_train"], Int64[np.ndarray, " num_held_out"]]
+"""Rows to learn from and rows held out, both ascending."""
+
+
+def a_tenth(num_rows: int, seed: int = 0) -> Rows:
+    """A tenth of the rows, at least one."""
+    order = np.random.default_rng(seed).permutation(num_rows)
+    num_held_out = max(1, num_rows // 10)
+    return np.sort(order[num_held_out:]), np.sort(order[:num_held_out])
+
+
+def a_tenth_of_each(labels: Sequence[str], seed: int = 0) -> Rows:
+    """A tenth of the rows, each label in both parts in like shares where that can be."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    by_label = order[np.argsort(np.array([labels[k] for k in order]), kind="stable")]
+    is_held_out = np.zeros(len(labels), bool)
+    is_held_out[by_label[5::10] if len(labels) > 5 else by_label[:1]] = True
+    return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+
+
+def a_tenth_of_keys(keys: Sequence[Hashable], seed: int = 0) -> Rows:
+    """All rows of a tenth of the keys: rows with the same key stay together."""
+    kinds = list(dict.fromkeys(keys))
+    order: list[int] = np.random.default_rng(seed).permutation(len(kinds)).tolist()
+    chosen = {kinds[k] for k in order[: max(1, round(len(kinds) / 10))]}
+    is_held_out = np.array([key in chosen for key in keys], bool)
+    return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+
+
+def the_last(num_held_out: int, num_rows: int) -> Rows:
+    """The last rows: those of a file that the user holds out, after those of another."""
+    return np.arange(num_rows - num_held_out), np.arange(num_rows - num_held_out, num_rows)

@@ -1,0 +1,1 @@
+"""What stands on recurrent layers: one head, one file."""

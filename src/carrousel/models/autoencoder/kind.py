@@ -1,0 +1,245 @@
+"""The kind `autoencoder`: windows of series, the error with which they are written again, and what counts as an anomaly."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float64, Int64
+from torch import Tensor
+
+from carrousel.data.batches import Bucketed, row_numbers
+from carrousel.errors import ConfigError, counted
+from carrousel.heads.steps import valid_steps
+from carrousel.models.autoencoder.network import AutoencoderNetwork
+from carrousel.models.autoencoder.scores import BATCH_SIZE, detection, scores_of
+from carrousel.models.autoencoder.series import Series, batch_of, marks_of, of_objects, read_series, windows_of
+from carrousel.models.autoencoder.settings import AutoencoderSettings
+from carrousel.models.gates import gates_of
+from carrousel.models.samples import sample_files
+from carrousel.train.kind import Column, Example, Figures, Kind, Prepared
+from carrousel.train.loop import Loss
+
+HELD_OUT = 0.1
+NUM_EXAMPLES = 20
+
+
+class AutoencoderKind(Kind[AutoencoderSettings]):
+    """Series through a bottleneck and back."""
+
+    name = "autoencoder"
+    about = "series written again from one state: errors find anomalies, and the layers start other models"
+    Settings = AutoencoderSettings
+
+    def prepare(self, settings: AutoencoderSettings, where: str = "train", data: Any = None) -> Prepared:
+        """As `Kind.prepare`; `data` is a list of arrays (T, D) or (T,)."""
+        if data is None and settings.data.train is None:
+            raise ConfigError(f"{where}: data.train is null, expected the path of a file. Set it: data.train=FILE")
+        wanted = settings.data
+        everything = of_objects(data, where) if data is not None else read_series(
+            Path(str(wanted.train)), wanted, where, skip_bad=wanted.skip_bad
+        )  # fmt: skip
+        if data is None and wanted.valid is not None:
+            train, valid = everything, read_series(Path(wanted.valid), wanted, where, skip_bad=wanted.skip_bad)
+        else:
+            train, valid = everything.split(HELD_OUT, wanted.window, where)
+        network = _network(settings, train)
+        windows = windows_of(train, wanted.window, wanted.stride)
+        batches = Bucketed(windows[:, 2], settings.train.batch_size, settings.train.seed)
+        notes: dict[str, Any] = {"skipped": everything.report} if everything.report else {}
+        channels = counted(len(everything.channels), "channel")
+        return Prepared(
+            network=network,
+            batches=row_numbers(batches),
+            loss=lambda net, rows, carried: _loss(net, train, windows[rows]),
+            evaluate=lambda net: _measured(net, train, valid, settings.anomaly.quantile),
+            monitor="mse",
+            is_higher_better=False,
+            name=self.name if data is not None else Path(str(wanted.train)).stem,
+            source=everything.source,
+            unit="steps",
+            fingerprint=_fingerprint(train, valid),
+            size=f"{everything.num_steps:,} steps of {channels}; {valid.num_steps:,} are held out",
+            baselines=lambda: _baselines(network, train, valid, settings.model.hidden_size),
+            examples=lambda net: _worst(net, valid),
+            columns=lambda rows: _columns(network, train, windows[rows]),
+            ids=lambda rows: [_place(train, k, start) for k, start, _ in windows[rows].tolist()],
+            gates=lambda net: _gates(net, valid),
+            notes=notes,
+        )
+
+    def load(self, folder: Path, where: str = "from_pretrained") -> AutoencoderNetwork:
+        """As `Kind.load`."""
+        return AutoencoderNetwork.from_pretrained(folder, where=where)
+
+    def evaluate(self, network: AutoencoderNetwork, data: Any, where: str = "evaluate") -> Figures:
+        """The reconstruction error of series, and where anomalies are marked, how well the errors find them."""
+        series = self._given(network, data, where, is_labelled=True)
+        return _figures(network, series)
+
+    def predict(self, network: AutoencoderNetwork, data: Any, where: str = "predict", **options: Any) -> Iterator[str]:
+        """A line for each step: series, number of the step, score, and 1 where it is above the threshold.
+
+        Args:
+            options: threshold, in place of the one fitted on the training data.
+        """
+        unknown = set(options) - {"threshold"}
+        if unknown:
+            raise ConfigError(f"{where}: unknown option {min(unknown)!r}, expected threshold. Leave it out.")
+        threshold = float(options.get("threshold", network.get_buffer("threshold")))
+        series = self._given(network, data, where, is_labelled=False)
+        for name, scores in zip(series.names, scores_of(network, series), strict=True):
+            for step, score in enumerate(scores.tolist()):
+                yield f"{name}\t{step}\t{score:.6g}\t{int(score > threshold)}"
+
+    def starter(self) -> Mapping[str, bytes]:
+        """As `Kind.starter`."""
+        return sample_files("autoencoder")
+
+    def _given(self, network: AutoencoderNetwork, data: Any, where: str, *, is_labelled: bool) -> Series:
+        if not isinstance(data, str | Path):
+            return of_objects(data, where)
+        return read_series(Path(data), network.columns, where, is_labelled=is_labelled)
+
+
+def _network(settings: AutoencoderSettings, train: Series) -> AutoencoderNetwork:
+    values = train.values.values.astype(np.float64)
+    deviations = values.std(0)
+    model = settings.model
+    sizes: dict[str, Any] = {**model.model_dump(exclude={"sizes"}), **model.sizes}
+    return AutoencoderNetwork(
+        values.mean(0).tolist(),
+        np.where(deviations > 0, deviations, 1.0).tolist(),
+        settings.data.window,
+        columns={"columns": list(train.channels), "series": settings.data.series, "label": settings.data.label},
+        **sizes,
+    )
+
+
+def _tensors(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarray, "B 3"]) -> tuple[Tensor, Tensor]:
+    x, lengths = batch_of(series, windows)
+    return network.standardised(torch.from_numpy(x).to(next(network.parameters()).device)), torch.from_numpy(lengths)
+
+
+def _loss(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarray, "B 3"]) -> Loss:
+    """Mean square of the reconstruction error, and with a horizon as much weight on what follows the window."""
+    z, lengths = _tensors(network, series, windows)
+    written, predicted = network(z, lengths)
+    is_valid = valid_steps(len(z), lengths.to(z.device))
+    loss = (written - z).square().mean(-1)[is_valid].mean()
+    if network.horizon:
+        future, is_there = _future(network, series, windows)
+        if is_there.any():
+            loss = loss + (predicted - future).square().mean(-1)[is_there].mean()
+    return Loss(loss, None, int(lengths.sum()))
+
+
+def _future(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarray, "B 3"]) -> tuple[Tensor, Tensor]:
+    """The steps after each window, standardised, and which of them exist."""
+    after = np.zeros((network.horizon, len(windows), len(network.means)), np.float32)
+    is_there = np.zeros(after.shape[:2], bool)
+    for b, (k, start, length) in enumerate(windows.tolist()):
+        found = series.values[k][start + length : start + length + network.horizon]
+        after[: len(found), b], is_there[: len(found), b] = found, True
+    device = next(network.parameters()).device
+    return network.standardised(torch.from_numpy(after).to(device)), torch.from_numpy(is_there).to(device)
+
+
+def _measured(network: AutoencoderNetwork, train: Series, valid: Series, quantile: float) -> dict[str, float]:
+    """Held-out figures, after the threshold was fitted on the training data; both are saved together."""
+    known = scores_of(network, train).values
+    if train.labels is not None:
+        known = known[~marks_of(train)]
+    network.get_buffer("threshold").fill_(float(np.quantile(known, quantile)))
+    return _figures(network, valid)
+
+
+@torch.no_grad()
+def _figures(network: AutoencoderNetwork, series: Series) -> dict[str, float]:
+    scores = scores_of(network, series).values
+    found = {"mse": float(scores.mean())}
+    if network.horizon:
+        windows = windows_of(series, network.window, max(1, network.window // 2))
+        total, count = 0.0, 0
+        for begin in range(0, len(windows), BATCH_SIZE):
+            some = windows[begin : begin + BATCH_SIZE]
+            _, predicted = network(*_tensors(network, series, some))
+            future, is_there = _future(network, series, some)
+            errors = (predicted - future).square().mean(-1)[is_there]
+            total, count = total + float(errors.sum()), count + errors.numel()
+        found["prediction_mse"] = total / max(1, count)
+    if series.labels is not None:
+        found |= detection(scores, marks_of(series), float(network.get_buffer("threshold")))
+    return found
+
+
+def _baselines(
+    network: AutoencoderNetwork, train: Series, valid: Series, size: int
+) -> Mapping[str, tuple[Figures, str]]:
+    """What the mean of each channel, and as many principal components of a window as the state has numbers, leave."""
+    found: dict[str, tuple[Figures, str]] = {}
+    seen, unseen = (_whole_windows(network, series) for series in (train, valid))
+    if len(unseen):
+        found["mean"] = ({"mse": float(np.square(unseen).mean())}, "the mean of each channel in the training data")
+    components = min(size, len(seen) - 1, seen.shape[1] - 1 if seen.ndim == 2 else 0)
+    if len(unseen) and components > 0:
+        centre = seen.mean(0)
+        _, _, basis = np.linalg.svd(seen - centre, full_matrices=False)
+        part = (unseen - centre) @ basis[:components].T @ basis[:components] + centre
+        about = f"{components} principal components of a window, as many numbers as one state of the model"
+        found["pca"] = ({"mse": float(np.square(unseen - part).mean())}, about)
+    return found
+
+
+def _whole_windows(network: AutoencoderNetwork, series: Series) -> Float64[np.ndarray, "N F"]:
+    windows = windows_of(series, network.window, max(1, network.window // 2))
+    windows = windows[windows[:, 2] == network.window]
+    if not len(windows):
+        return np.zeros((0, network.window * len(network.means)))
+    x, _ = batch_of(series, windows)
+    z = (x.astype(np.float64) - network.means) / network.deviations
+    return z.transpose(1, 0, 2).reshape(len(windows), -1)
+
+
+def _worst(network: AutoencoderNetwork, series: Series) -> list[Example]:
+    """The windows with the largest errors."""
+    scores = scores_of(network, series)
+    threshold = float(network.get_buffer("threshold"))
+    found: list[Example] = []
+    for k, start, length in windows_of(series, network.window, network.window).tolist():
+        inside = scores[k][start : start + length]
+        marked = "" if series.labels is None else f"{int(series.labels[k][start : start + length].sum())} marked steps"
+        said = f"{int((inside > threshold).sum())} steps above the threshold, largest error {inside.max():.4g}"
+        found.append(Example(_place(series, k, start), marked, said, float(inside.max())))
+    return sorted(found, key=lambda example: -example.loss)[:NUM_EXAMPLES]
+
+
+def _columns(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarray, "B 3"]) -> list[Column]:
+    x, lengths = batch_of(series, windows)
+    is_valid = np.arange(len(x))[:, None] < lengths
+    return [
+        Column(name, x[..., d][is_valid].tolist(), network.means[d], network.deviations[d])
+        for d, name in enumerate(series.channels)
+    ]
+
+
+def _gates(network: AutoencoderNetwork, series: Series) -> dict[str, Any]:
+    z, _ = _tensors(network, series, windows_of(series, network.window, network.window)[:1])
+    return gates_of(network.encoder, z, [str(step) for step in range(len(z))])
+
+
+def _place(series: Series, k: int, start: int) -> str:
+    return f"{series.names[k]}, from step {series.first_steps[k] + start:,}"
+
+
+def _fingerprint(*parts: Series) -> str:
+    digest = hashlib.sha256()
+    for series in parts:
+        for array in (series.values.values, series.values.offsets):
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+KIND = AutoencoderKind()

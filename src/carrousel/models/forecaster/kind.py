@@ -1,0 +1,154 @@
+"""The kind `forecaster`: long tables of series, split by time, read in windows."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Integer
+
+from carrousel.data.batches import Bucketed, row_numbers
+from carrousel.data.readers.series import SeriesTable
+from carrousel.data.readers.static import Static
+from carrousel.data.windows import Windows, cut_steps
+from carrousel.errors import ConfigError, DataError
+from carrousel.models.forecaster.forecasts import is_probabilistic, measure, measure_baselines
+from carrousel.models.forecaster.future import Forecast, forecast_ahead
+from carrousel.models.forecaster.material import Material, read_like
+from carrousel.models.forecaster.network import ForecasterNetwork
+from carrousel.models.forecaster.panel import Panel
+from carrousel.models.forecaster.settings import ForecasterSettings
+from carrousel.models.forecaster.shown import columns, examples, gates, place
+from carrousel.models.samples import sample_files
+from carrousel.train.kind import Figures, Kind, Prepared
+from carrousel.train.loop import Loss
+
+MOST_SCORED = 2_000  # windows measured after each evaluation: enough to compare weights by
+
+
+class ForecasterKind(Kind[ForecasterSettings]):
+    """The next steps of series, from their past and from covariates."""
+
+    name = "forecaster"
+    about = "the next steps of time series, with intervals"
+    Settings = ForecasterSettings
+
+    def prepare(self, settings: ForecasterSettings, where: str = "train", data: Any = None) -> Prepared:
+        """As `Kind.prepare`; `data` is a frame or `SeriesTable` of series, or a pair of it and a static frame."""
+        found = Material.of(settings, data, where)
+        table, panel, learned, held_out = found.table, found.panel, found.learned, found.held_out
+        rows = spread(len(held_out), MOST_SCORED)
+        network = ForecasterNetwork(found.recipe, settings.model)
+        has_crps = is_probabilistic(network)
+        batch_size = min(settings.train.batch_size, len(learned))
+        batches = row_numbers(Bucketed(_equal(len(learned)), batch_size, settings.train.seed, drop_last=True))
+
+        def loss(network: ForecasterNetwork, rows: Integer[np.ndarray, " B"], carried: Any) -> Loss:
+            batch = panel.batch(learned, rows).to(network.device)
+            return Loss(network.loss(batch), None, max(1, int(batch.weight.sum())))
+
+        return Prepared(
+            network=network,
+            batches=batches,
+            loss=loss,
+            evaluate=lambda network: measure(network, panel, held_out, rows),
+            monitor="crps" if has_crps else "mase" if found.has_mase else "mae",
+            is_higher_better=False,
+            name=Path(table.source).stem,
+            source=table.source,
+            unit="steps of the horizon",
+            fingerprint=fingerprint(table, found.static),
+            size=found.describe(),
+            baselines=lambda: measure_baselines(panel, held_out, rows, has_crps),
+            examples=lambda network: examples(network, panel, held_out, rows),
+            gates=lambda network: gates(network, panel, held_out, int(rows[-1])),
+            columns=lambda rows: columns(panel, learned, rows),
+            ids=lambda rows: [place(panel, learned, int(row)) for row in rows],
+            notes={"findings": list(table.findings), "frequency": str(table.frequency), "season": found.recipe.season},
+        )
+
+    def load(self, folder: Path, where: str = "from_pretrained") -> ForecasterNetwork:
+        """As `Kind.load`."""
+        return ForecasterNetwork.from_pretrained(folder, where=where)
+
+    def evaluate(self, network: ForecasterNetwork, data: Any, where: str = "evaluate") -> Figures:
+        """Figures on all steps of a table that come after what the network learned from, each forecast once."""
+        panel, windows = self.held_out(network, data, where)
+        return measure(network, panel, windows, np.arange(len(windows)))
+
+    def held_out(self, network: ForecasterNetwork, data: Any, where: str = "evaluate") -> tuple[Panel, Windows]:
+        """What `evaluate` measures: windows side by side after what the network learned from.
+
+        Raises:
+            DataError: there is not one.
+        """
+        recipe, model = network.recipe, network.model
+        table, static = read_like(network, data, where)
+        lengths = table.values.lengths
+        until = recipe.learned_until
+        begins = lengths * 0 if until is None else cut_steps(table.starts, lengths, table.frequency, until)
+        known = np.maximum(begins, model.min_context or model.context)  # before the first step that is forecast
+        panel = Panel(table, static, recipe, np.minimum(known, lengths))
+        windows = Windows(
+            panel.offsets,
+            model.context,
+            model.horizon,
+            begins=begins,
+            min_context=model.min_context,
+            stride=model.horizon,
+        )
+        if not len(windows):
+            after = "" if until is None else f" from {table.text(until)} on, where what the network learned from ends"
+            raise DataError(
+                f"{where}: {table.source} has no {model.horizon} steps to forecast{after}, expected that many after "
+                f"{model.min_context or model.context} to read. Give later or longer series."
+            )
+        return panel, windows
+
+    def predict(self, network: ForecasterNetwork, data: Any, where: str = "predict", **options: Any) -> Iterator[str]:
+        """Lines of a CSV table: the steps after the last observed y of each series.
+
+        Args:
+            options: `level`, the intervals in percent, such as [80, 95].
+        """
+        unknown = [name for name in options if name != "level"]
+        if unknown:
+            raise ConfigError(f"{where}: unknown option {unknown[0]!r}, expected level. Leave it out.")
+        yield from self.forecast(network, data, options.get("level"), where).lines()
+
+    def forecast(self, network: ForecasterNetwork, data: Any, level: Any = None, where: str = "predict") -> Forecast:
+        """The steps after the last observed y of each series.
+
+        Args:
+            data: a table with the history; where the network reads covariates known ahead, also with rows of the horizon, y empty.
+            level: intervals in percent; those that the head has when left out.
+        """
+        table, static = read_like(network, data, where)
+        return forecast_ahead(network, table, static, level, where)
+
+    def starter(self) -> Mapping[str, bytes]:
+        """As `Kind.starter`."""
+        return sample_files("forecaster")
+
+
+def spread(number: int, most: int) -> Integer[np.ndarray, " B"]:
+    """Window numbers, at most so many, at equal distances."""
+    return np.unique(np.linspace(0, number - 1, min(number, most)).astype(np.int64))
+
+
+def fingerprint(table: SeriesTable, static: Static | None) -> str:
+    """Of everything that is learned from."""
+    digest = hashlib.sha256("\0".join([*table.names, *table.columns.channels, table.frequency.name]).encode())
+    for array in (table.values.values, table.values.offsets, table.starts):
+        digest.update(np.ascontiguousarray(array).data)
+    digest.update(repr(static).encode())
+    return digest.hexdigest()
+
+
+def _equal(number: int) -> Integer[np.ndarray, " N"]:
+    """Windows all count as equally long: padding is rare among them, and a batch should be a mixture."""
+    return np.zeros(number, np.int8)
+
+
+KIND = ForecasterKind()

@@ -1,0 +1,213 @@
+"""A text as the numbers of its symbols, in a training and a held-out part, in memory or mapped from files."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from jaxtyping import Int64, Integer
+
+from carrousel.data import SAMPLES, Faults, Tokens, read_corpus, split
+from carrousel.data.readers.plain import (
+    Subwords,
+    characters_of,
+    cut,
+    in_chunks,
+    read_bytes,
+    read_pieces,
+    words,
+    write_ids,
+)  # fmt: skip
+from carrousel.errors import ConfigError
+from carrousel.models.language_model.settings import DataSettings
+from carrousel.models.language_model.vocabularies import (
+    SPECIALS,
+    ByteVocabulary,
+    SubwordVocabulary,
+    Vocabulary,
+    WordVocabulary,
+)  # fmt: skip
+from carrousel.train.distributed import rank
+
+Pieces = Callable[[], Iterator[str]]
+"""The pieces of a text, from its begin each time it is called."""
+CHUNK = 2**20
+"""Numbers looked at together, where a whole text would be too many."""
+
+
+@dataclass(frozen=True, eq=False)
+class Text:
+    """What a language model learns from.
+
+    Attributes:
+        name: for the run folder.
+        source: where it came from, in a few words.
+        vocabulary: of the training part.
+        train: its symbols.
+        valid: those held out.
+        skipped: how many malformed bytes were left out, in words; empty for none.
+    """
+
+    name: str
+    source: str
+    vocabulary: Vocabulary
+    train: Integer[np.ndarray, " T"]
+    valid: Integer[np.ndarray, " T_valid"]
+    skipped: str = ""
+
+    @cached_property
+    def counts(self) -> Int64[np.ndarray, " C"]:
+        """How often each symbol occurs in the training part."""
+        counts = np.zeros(len(self.vocabulary), np.int64)
+        for begin in range(0, len(self.train), CHUNK):
+            counts += np.bincount(self.train[begin : begin + CHUNK], minlength=len(counts))
+        return counts
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of both parts and of the vocabulary."""
+        digest = hashlib.sha256(json.dumps(self.vocabulary.to_dict(), ensure_ascii=False).encode())
+        for part in (self.train, self.valid):
+            digest.update(f"\0{len(part)} {part.dtype}\0".encode())
+            for begin in range(0, len(part), CHUNK):
+                digest.update(np.ascontiguousarray(part[begin : begin + CHUNK]).tobytes())
+        return digest.hexdigest()
+
+    @property
+    def unknown_part(self) -> float:
+        """The part of the held-out symbols that the vocabulary does not know, 0 to 1."""
+        return unknown_part(self.vocabulary, self.valid)
+
+
+def unknown_part(vocabulary: Vocabulary, ids: Integer[np.ndarray, " T"]) -> float:
+    """The part of these symbols that the vocabulary does not know, 0 to 1."""
+    if vocabulary.unknown is None or not len(ids):
+        return 0.0
+    chunks = (ids[begin : begin + CHUNK] for begin in range(0, len(ids), CHUNK))
+    return sum(int(np.count_nonzero(chunk == vocabulary.unknown)) for chunk in chunks) / len(ids)
+
+
+def read_training_text(
+    settings: DataSettings, window: int, batch_size: int, where: str, lines: Sequence[str] | None = None
+) -> Text:
+    """The text that the settings name, or lines of one.
+
+    Args:
+        window: steps of back-propagation.
+        batch_size: streams read side by side.
+        where: what to name in front of an error.
+        lines: in place of the file.
+
+    Raises:
+        ConfigError, DataError: a file or setting that cannot be used.
+    """
+    faults = Faults(where, settings.skip_bad)
+    if lines is not None:
+        name, source = "lines", f"{len(lines):,} lines"
+        parts = [_again(part) for part in split("\n".join(lines) + "\n")]
+    elif settings.text in SAMPLES or _is_plain(settings):
+        corpus = read_corpus(settings.text, window=window, batch_size=batch_size, where=where)
+        name, source, parts = corpus.name, corpus.source, [_again(corpus.train), _again(corpus.valid)]
+    elif settings.unit == "byte":
+        return _bytes_of(settings, where)
+    else:
+        name, source, parts = Path(settings.text).stem, settings.text, _file_parts(settings, faults)
+    if settings.valid is not None:
+        parts[1] = _of_file(Path(settings.valid), faults)
+    vocabulary = _vocabulary_of(settings, parts[0], where)
+    store = None if settings.store is None else Path(settings.store)
+    train, valid = (
+        _ids_of(vocabulary, part, None if store is None else store / f"{part_name}-{rank()}")
+        for part_name, part in zip(("train", "valid"), parts, strict=True)
+    )
+    return Text(name, source, vocabulary, train, valid, faults.report())
+
+
+def read_ids(vocabulary: Vocabulary, path: Path, where: str) -> Integer[np.ndarray, " T"]:
+    """The symbols of a file, as a trained model numbers them.
+
+    Raises:
+        DataError: the file cannot be used.
+    """
+    if isinstance(vocabulary, ByteVocabulary):
+        return read_bytes(path, where)
+    return _ids_of(vocabulary, _of_file(path, Faults(where)), None)
+
+
+def ids_of_lines(vocabulary: Vocabulary, lines: Sequence[str]) -> Integer[np.ndarray, " T"]:
+    """The symbols of lines of text, each with its end."""
+    return _ids_of(vocabulary, _again("\n".join(lines) + "\n"), None)
+
+
+def _is_plain(settings: DataSettings) -> bool:
+    """Whether a file is read at once, as characters: the errors are then about characters."""
+    is_bare = settings.text == Path(settings.text).stem and not Path(settings.text).exists()
+    is_simple = settings.valid is None and settings.store is None and not settings.skip_bad
+    return is_bare or (settings.unit in ("char", "word") and is_simple)
+
+
+def _again(text: str) -> Pieces:
+    return lambda: iter([text])
+
+
+def _of_file(path: Path, faults: Faults, begin: int = 0, end: int | None = None) -> Pieces:
+    return lambda: read_pieces(path, faults, begin, end)
+
+
+def _file_parts(settings: DataSettings, faults: Faults) -> list[Pieces]:
+    path = Path(settings.text)
+    if settings.valid is not None:
+        return [_of_file(path, faults), _of_file(Path(settings.valid), faults)]
+    mark = cut(path, faults.where)
+    return [_of_file(path, faults, 0, mark), _of_file(path, faults, mark)]
+
+
+def _bytes_of(settings: DataSettings, where: str) -> Text:
+    """A file as its bytes, mapped."""
+    path = Path(settings.text)
+    whole = read_bytes(path, where)
+    mark = len(whole) * 9 // 10
+    valid = whole[mark:] if settings.valid is None else read_bytes(Path(settings.valid), where)
+    return Text(path.stem, settings.text, ByteVocabulary(), whole if settings.valid else whole[:mark], valid)
+
+
+def _vocabulary_of(settings: DataSettings, train: Pieces, where: str) -> Vocabulary:
+    match settings.unit:
+        case "char":
+            return characters_of(train())
+        case "word":
+            return WordVocabulary(Tokens.of(words(train()), settings.min_count, settings.max_size, SPECIALS))
+        case "byte":
+            return ByteVocabulary()
+        case "subword":
+            return SubwordVocabulary(Subwords.read(cast(str, settings.tokenizer), where))
+
+
+def _ids_of(vocabulary: Vocabulary, pieces: Pieces, path: Path | None) -> Integer[np.ndarray, " T"]:
+    """The symbols of a text, in memory, or written to `path` and mapped from there."""
+    chunks: Iterator[Any] = pieces()
+    encode: Callable[[Any], Any] = vocabulary.encode
+    if isinstance(vocabulary, WordVocabulary):
+        chunks, encode = in_chunks(words(pieces())), vocabulary.tokens.encode
+    if path is not None:
+        return write_ids(path, chunks, encode, vocabulary.dtype)
+    encoded = [encode(chunk) for chunk in chunks]
+    return np.concatenate(encoded) if encoded else np.zeros(0, vocabulary.dtype)
+
+
+def lines_of(data: Any, where: str) -> list[str]:
+    """Lines given as Python objects.
+
+    Raises:
+        ConfigError: they are something else.
+    """
+    if isinstance(data, str) or not all(isinstance(line, str) for line in data):
+        raise ConfigError(
+            f"{where}: data is a {type(data).__name__}, expected a path, or a list of lines of text. Split a text into its lines: "
+            "text.splitlines()"
+        )
+    return list(data)

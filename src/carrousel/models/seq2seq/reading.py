@@ -1,0 +1,53 @@
+"""Pairs and sources from a user's file, or from Python objects."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from carrousel.data.faults import Faults
+from carrousel.data.opening import read_lines
+from carrousel.data.readers.pairs import read_pairs
+from carrousel.errors import DataError
+from carrousel.models.seq2seq.units import Pairs, Side, SourceUnit, TargetUnit, cut
+
+
+def pairs_of(data: Any, units: tuple[SourceUnit, TargetUnit], where: str, skip_bad: bool = False) -> tuple[Pairs, str]:
+    """Pairs, and what to report of lines that were skipped.
+
+    Args:
+        data: a table of two columns (TSV and others, `data/readers/rows.py`), or a list of (source, target), each a text or a
+            list of units.
+        units: of sources and of targets.
+        where: what to name in front of an error.
+        skip_bad: leave out malformed lines and count them.
+
+    Raises:
+        DataError: the file or an object cannot be used.
+    """
+    if not isinstance(data, (str, Path)):
+        return Pairs.of(data, units, where), ""
+    records = read_pairs(data, skip_bad=skip_bad, where=where)
+    places = [f"{data}, line {one.line:,}" for one in records]
+    return Pairs.of([(one.source, one.target) for one in records], units, where, places), records.faults.report()
+
+
+def sources_of(data: str | Path | Sequence[Side], unit: SourceUnit, where: str) -> Iterator[tuple[str, ...]]:
+    """The units of each source, read as they are asked for.
+
+    Args:
+        data: a file with a source a line, up to its first tab where it has one; or a list of texts or lists of units.
+        unit: of sources.
+        where: what to name in front of an error.
+
+    Raises:
+        DataError: the file cannot be read, or a source is empty.
+    """
+    if isinstance(data, (str, Path)):
+        lines = read_lines(Path(data), Faults(where), "a source a line")
+        given = ((f"{data}, line {number:,}", cast(Side, line.partition("\t")[0])) for number, line in lines if line)
+    else:
+        given = ((f"source {k:,}", one) for k, one in enumerate(data))
+    for place, one in given:
+        if not (source := cut(one, unit)):
+            raise DataError(f"{where}: {place} is an empty source, expected {unit}. Leave it out.")
+        yield source
