@@ -25,6 +25,15 @@ def test_parameters_are_counted_as_in_the_paper(name: str, gates: int) -> None:
     assert cell.num_parameters(cell.sizes(d, h, lanes=4)) == gates * 4 * (d * h + h * h + h)
 
 
+@pytest.mark.tiny
+@pytest.mark.parametrize(("lanes", "hidden", "millions"), [(1, 4_000, 69.1), (2, 2_800, 69.2)])
+def test_the_models_of_the_paper_have_its_size(lanes: int, hidden: int, millions: float) -> None:
+    """Rocki 2016: bytes of Wikipedia; the count that stands beside its "approximately 66 M" has the softmax in it."""
+    cell, symbols = CELLS["array_lstm"], 256
+    softmax = symbols * hidden + symbols
+    assert round((cell.num_parameters(cell.sizes(symbols, hidden, lanes=lanes)) + softmax) / 1e6, 1) == millions
+
+
 @pytest.mark.parametrize("name", [*PLAIN, *SELECTING])
 def test_one_lane_is_the_lstm(name: str) -> None:
     """Where a forget gate of 1 erases, σ(-z) = 1 - σ(z) turns it round."""

@@ -199,6 +199,7 @@ def test_empty_cells_are_nan_and_counted(tmp_path: Path) -> None:
     [
         ("3,x", "has 'x' in the column y, expected a number."),
         ("3,1e999", "has '1e999' in the column y, expected a finite number."),
+        ("3,1e39", "has '1e39' in the column y, expected a finite number."),
         ("3,-inf", "has '-inf' in the column y, expected a finite number."),
         ("2024-03-01,1", "has '2024-03-01' in the column ds, expected the number of a step, as in the rows before."),
         ("soon,1", "has 'soon' in the column ds, expected a time such as 2024-03-01 05:00:00."),

@@ -70,7 +70,11 @@ class Network(nn.Module, ABC):
         if source.kind == self.kind and shapes[0] == shapes[1] and _words(source.config()) == _words(self.config()):
             self.load_state_dict(source.state_dict())
             return ["all weights"]
-        return transfer(source.reading(), self.reading(), where)
+        try:
+            theirs, own = source.reading(), self.reading()
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from None
+        return transfer(theirs, own, where)
 
     @property
     def num_parameters(self) -> int:

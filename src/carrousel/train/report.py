@@ -46,7 +46,7 @@ def _models_down(table: Table, summary: Summary, rows: list[Row]) -> None:
     has_words = len(summary.figures) <= WITH_WORDS
     table.add_column("model")
     for name in summary.figures:
-        table.add_column(label(name), justify="right")
+        table.add_column(label(name), justify="right", no_wrap=True, overflow="ellipsis", min_width=5)
     if has_words:
         table.add_column("what it is", overflow="fold")
     for name, figures, meaning in rows:

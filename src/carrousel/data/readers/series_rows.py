@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from carrousel.data.faults import Faults, LineFault
 from carrousel.data.frequency import read_stamp, write_stamp
 from carrousel.data.readers.tables import Source
@@ -134,6 +136,6 @@ def read_number(value: Any, column: str) -> float:
         number = float(text)
     except (TypeError, ValueError):
         raise LineFault(f"has {text!r} in the column {column}", "a number") from None
-    if math.isinf(number):
+    if abs(number) > float(np.finfo(np.float32).max):  # which networks compute in; infinities are beyond it, too
         raise LineFault(f"has {text!r} in the column {column}", "a finite number")
     return number

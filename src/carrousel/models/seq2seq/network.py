@@ -21,6 +21,7 @@ from carrousel.models.seq2seq.encoder import Encoder
 from carrousel.models.seq2seq.residual import Layers, ResidualStack
 from carrousel.models.seq2seq.settings import DecodingSettings, Seq2SeqModelSettings
 from carrousel.models.seq2seq.units import SourceUnit, TargetUnit
+from carrousel.models.transfer import Reading
 
 BATCH_SIZE = 256  # sources translated side by side
 
@@ -95,6 +96,10 @@ class Seq2SeqNetwork(Network):
         self, source: Int[Tensor, "source B"], lengths: Int[Tensor, " B"], search: Search
     ) -> list[list[tuple[tuple[int, ...], float, float]]]:
         """For each row its best targets: numbers of units, log P in nats, and score."""
+
+    def reading(self) -> Reading:
+        """As `Network.reading`: of the encoder."""
+        return Reading([self.encoder.first_layers], self.encoder.embedding, self.source.strings)
 
     def encoder_input(self, source: Sequence[str]) -> tuple[Recurrent, Float[Tensor, "T 1 D"]]:
         """The first recurrent layers of the encoder, and what they read of one source."""
