@@ -47,9 +47,11 @@ def test_rows_become_a_table_and_a_file_and_the_table_of_the_readme(
     assert cli.run(["bench", "--markdown", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[2] == "| | size | beside | Carrousel ms | peer ms | times as fast |"
-    assert [line.split("|")[1].strip() for line in lines[4:]] == [
+    assert [line.split("|")[1].strip() for line in lines[4 : lines.index("", 4)]] == [
         "LSTM, train", "LSTM, train", "LSTM, infer", "1 other cell, train",
     ]  # fmt: skip
+    assert lines[-3:-1] == ["| cell | ms | loop |", "|---|--:|--:|"]
+    assert lines[-1].startswith("| mut1 | ")
 
 
 def test_a_contender_that_is_wrong_gives_exit_code_1(

@@ -81,7 +81,7 @@ class Run:
         made, origin = _build(kind, settings, where, data), ""
         prepared: Prepared = made["prepared"]
         if weights is not None:
-            taken: list[str] = cast(Any, prepared.network).start_from(weights, where, load)
+            taken: list[str] = cast(Any, prepared.network).start_from(weights, where, load or kind.load)
             origin = f" Started from {weights}: {', '.join(taken)}."
         path = Path(broadcast(str(path or default_path(prepared.name, datetime.now()))))
         described = json.dumps(cast(Any, prepared.network).described(), indent=2, ensure_ascii=False) + "\n"
