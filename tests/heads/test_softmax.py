@@ -289,4 +289,4 @@ def test_noise_contrastive_training_ends_nearly_normalised_and_near_cross_entrop
 
 @pytest.mark.slow
 def test_noise_contrastive_training_over_20_000_classes() -> None:
-    compare_on_a_chain(num_classes=20_000, samples=500, length=1_000_000, updates=6_000)
+    compare_on_a_chain(num_classes=20_000, samples=4_000, length=1_000_000, updates=4_000)
