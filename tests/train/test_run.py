@@ -164,6 +164,26 @@ def test_the_weights_kept_are_those_that_were_measured_best(text: Path, tmp_path
     assert run.prepared.evaluate(best) == summary["figures"]
 
 
+def test_a_finetuned_run_killed_before_its_first_checkpoint_keeps_its_first_weights(text: Path, tmp_path: Path) -> None:
+    run_to_the_end(start(text, tmp_path / "first"))
+    settings = settings_of(text, "train.average=0.9", "train.seed=3")
+    run_to_the_end(Run.start(KIND, settings, tmp_path / "a", weights=tmp_path / "first"))
+    for event in Run.start(KIND, settings, tmp_path / "b", weights=tmp_path / "first").train():
+        if isinstance(event, Step) and event.update == 2:
+            break
+    run_to_the_end(resume(tmp_path / "b"))
+    assert results(tmp_path / "a") == results(tmp_path / "b")
+
+
+def test_the_mean_of_weights_begins_with_those_that_a_run_starts_from(text: Path, tmp_path: Path) -> None:
+    run_to_the_end(start(text, tmp_path / "first"))
+    settings = settings_of(text, "train.average=0.9", "train.seed=3")
+    run = Run.start(KIND, settings, tmp_path / "second", weights=tmp_path / "first")
+    first = KIND.load(tmp_path / "first").state_dict()
+    with run.training.averaged():
+        assert all((first[name] == value).all() for name, value in run.prepared.network.state_dict().items())
+
+
 def test_finetuning_starts_from_the_weights_of_a_run(text: Path, tmp_path: Path) -> None:
     run_to_the_end(start(text, tmp_path / "first"))
     again = Run.start(KIND, settings_of(text), tmp_path / "second", weights=tmp_path / "first")

@@ -7,6 +7,7 @@ from itertools import groupby
 from rich.table import Table
 
 from carrousel.bench.row import Row
+from carrousel.errors import counted
 
 FIRST_CALL_S, CACHED_CALL_S = 1.5, 0.15
 """Bars of a first call: of a new cell, and with its machine code on the disk."""
@@ -62,7 +63,7 @@ def findings(rows: Sequence[Row]) -> list[str]:
     for peer, ratios in _by_peer([row for row in rows if row.case == row.cell]).items():
         found.append(
             f"Cells beside {peer}: {statistics.median(ratios):.2f} times in the median, {min(ratios):.2f} at least, "
-            f"{_counted(len(ratios), 'cell')}."
+            f"{counted(len(ratios), 'cell')}."
         )
     firsts = [(row.first_call_s, row.cached_call_s, row.case) for row in rows if row.first_call_s is not None]
     if firsts:
@@ -108,7 +109,7 @@ def markdown(rows: Sequence[Row]) -> str:
         for peer, ratios in _by_peer(zoo).items():
             row = next(row for row in zoo if row.peer == peer)
             spread = f"{statistics.median(ratios):.1f} (median), {min(ratios):.1f} to {max(ratios):.1f}"
-            lines.append(f"| {_counted(len(ratios), 'other cell')}, train | {_size(row)} | {peer} | | | {spread} |")
+            lines.append(f"| {counted(len(ratios), 'other cell')}, train | {_size(row)} | {peer} | | | {spread} |")
         lines.append("")
     return "\n".join(lines).rstrip("\n")
 
@@ -149,10 +150,6 @@ def _by_peer(rows: Sequence[Row]) -> dict[str, list[float]]:
     for row in rows:
         found.setdefault(row.peer, []).append(row.ratio)
     return found
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _ms(value: float) -> str:

@@ -70,15 +70,16 @@ class Estimator:
         if isinstance(data, (str, Path)):
             settings, data = settings.model_copy(update={"data": self._with_path(str(data))}), None
         threads = torch.get_num_threads()
-        with tempfile.TemporaryDirectory() as scratch:
-            started = Run.start(
-                self.model_kind, settings, Path(run) if run else Path(scratch) / "run", self._where(), data
-            )
-            for _ in started.train():
-                pass
-            self.figures = started.finish().figures
-            self._network = self.Network.from_pretrained(started.folder.path)
-        torch.set_num_threads(threads)
+        try:
+            with tempfile.TemporaryDirectory() as scratch:
+                path = Path(run) if run else Path(scratch) / "run"
+                started = Run.start(self.model_kind, settings, path, self._where(), data)
+                for _ in started.train():
+                    pass
+                self.figures = started.finish().figures
+                self._network = self.Network.from_pretrained(path)
+        finally:
+            torch.set_num_threads(threads)
         return self
 
     def evaluate(self, data: Any) -> Mapping[str, float]:

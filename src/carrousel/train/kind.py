@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from torch import nn
 
 from carrousel.train.loop import Batches, Loss
-from carrousel.train.settings import Settings
+from carrousel.train.settings import Section, Settings, path_in
 
 S = TypeVar("S", bound=Settings)
 
@@ -153,8 +153,6 @@ class Kind(ABC, Generic[S]):
             folder: of the settings file, from which its paths count; None for paths from the command line, which may lie anywhere
                 and become absolute.
         """
-        from carrousel.train.settings import Section, path_in
-
         section: Section = getattr(settings, "data")  # noqa: B009 - every kind has one
         changed: dict[str, Any] = {}
         for name, about in type(section).model_fields.items():

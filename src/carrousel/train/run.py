@@ -78,17 +78,24 @@ class Run:
         """
         if path is not None:
             check_is_new(path, where)
-        made, origin = _build(kind, settings, where, data), ""
+        taken: list[str] = []
+
+        def take(network: Any) -> None:
+            if weights is not None:
+                taken.extend(network.start_from(weights, where, load or kind.load))
+
+        made = _build(kind, settings, where, data, take)
         prepared: Prepared = made["prepared"]
-        if weights is not None:
-            taken: list[str] = cast(Any, prepared.network).start_from(weights, where, load or kind.load)
-            origin = f" Started from {weights}: {', '.join(taken)}."
         path = Path(broadcast(str(path or default_path(prepared.name, datetime.now()))))
         described = json.dumps(cast(Any, prepared.network).described(), indent=2, ensure_ascii=False) + "\n"
         if is_main():
             kept = kind.absolute(settings, None, where)  # a run may be resumed from another folder
             RunFolder.create(path, {"config.yaml": kept.to_yaml(), "config.json": described}, where)
-        return cls(kind, settings, folder=RunFolder(path), origin=origin, **made)
+        run = cls(kind, settings, folder=RunFolder(path), **made)
+        if weights is not None:
+            run.origin = f" Started from {weights}: {', '.join(taken)}."
+            run._record(Checkpoint(0))  # from which a run goes on that is killed before its first one
+        return run
 
     @classmethod
     def resume(cls, path: Path, find_kind: Callable[[str], Kind[Any]], where: str = "train", data: Any = None) -> "Run":
@@ -176,7 +183,7 @@ class Run:
                 self.folder.sync_metrics()
 
     def finish(self) -> Summary:
-        """Measure the baselines and write summary.json, examples.json, sample.txt, gates.json, curve.png and report.html."""
+        """Measure the baselines and write summary.json, examples.json, sample.txt, gates.json and report.html."""
         prepared, folder = self.prepared, self.folder
         network = self.kind.load(folder.path, "train")
         summary = self._summary(prepared.baselines())
@@ -267,10 +274,13 @@ class Run:
         return is_best
 
 
-def _build(kind: Kind[Any], settings: Any, where: str, data: Any) -> dict[str, Any]:
-    """Everything that a run needs but its folder."""
+def _build(
+    kind: Kind[Any], settings: Any, where: str, data: Any, change: Callable[[Any], None] = lambda network: None
+) -> dict[str, Any]:
+    """Everything that a run needs but its folder; `change` sees the network before anything is made from its weights."""
     torch.manual_seed(settings.train.seed)
     prepared = kind.prepare(settings, where, data)
+    change(prepared.network)
     parameters = cast(Any, prepared.network).num_parameters
     if settings.train.threads is not None or parameters < WORTH_THREADS:
         torch.set_num_threads(settings.train.threads or 1)
