@@ -66,7 +66,7 @@ def every_thread(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_loops_are_used_and_not_interpret(monkeypatch: pytest.MonkeyPatch) -> None:
     kinds = loops_used(monkeypatch)
     check(problem(CELLS["elman"]))
-    assert kinds == ["train", "backward"]
+    assert kinds == ["train+x", "backward+x"]
 
 
 @ALL

@@ -22,9 +22,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from carrousel.cell import Cell
+from carrousel.cells import CELLS
 from carrousel.engine import compile_cell, trace_cell
 from carrousel.engine.graph import Graph, Node
 from carrousel.engine.lower.interpret import interpret
+from carrousel.engine.passes.fuse_inputs import D_X, X
 from carrousel.engine.passes.hoist_inputs import hoist_inputs
 from carrousel.engine.passes.join_matmuls import join_matmuls
 from carrousel.engine.passes.simplify import simplify
@@ -88,6 +90,41 @@ def test_no_product_on_x_is_left_in_the_loop(cell: Cell) -> None:
     assert all(role.split(".")[0] in ("input", "param") for role, _ in prologue.outputs)
 
 
+HOISTED = {"lstm_1997", "gers_lstm", "layer_norm_lstm", "layer_norm_gru", "slstm"} | {n for n in CELLS if "array" in n}
+"""Cells whose products on x_t would need more registers than a tile has."""
+
+
+@EACH
+def test_products_on_x_taken_back_into_the_loop_give_the_same(cell: Cell) -> None:
+    plan = compile_cell(cell, fitting_sizes(cell, input_size=3, hidden_size=6)).plan
+    if plan.fused is None:
+        assert cell.name in HOISTED or not (plan.linear.names and any(n.op == "products" for n in plan.loop.nodes))
+        return
+    fused, leaves = one_step(plan.fused)
+    weights = zip(plan.linear.names, plan.linear.weights, strict=True)
+    hoisted = {name: leaves[X] @ leaves[weight][0].T for name, weight in weights}
+    whole = evaluate(
+        plan.loop, {node.name: (hoisted | leaves)[node.name] for node in plan.loop.nodes if node.op in LEAVES}
+    )
+    for _, name in plan.loop.outputs:
+        torch.testing.assert_close(fused[name], whole[name], rtol=1e-12, atol=1e-12, equal_nan=True)
+    for name in plan.tape:
+        torch.testing.assert_close(fused[name], whole[name], rtol=1e-12, atol=1e-12, equal_nan=True)
+
+
+@EACH
+def test_the_derivative_of_x_in_the_backward_loop_is_that_of_the_hoisted_products(cell: Cell) -> None:
+    plan = compile_cell(cell, fitting_sizes(cell, input_size=3, hidden_size=6)).plan
+    assert (plan.backward_to_x is None) == (plan.fused is None)
+    if plan.backward_to_x is None:
+        return
+    values, leaves = one_step_backward(plan.backward_to_x)
+    roles = dict(plan.backward_to_x.outputs)
+    weights = zip(plan.linear.names, plan.linear.weights, strict=True)
+    terms = [values[roles[f"input.{name}"]] @ leaves[weight][0] for name, weight in weights]
+    torch.testing.assert_close(values[D_X], torch.stack(terms).sum(0), rtol=1e-12, atol=1e-12)
+
+
 @EACH
 @pytest.mark.parametrize("is_taped", [False, True], ids=["all values saved", "from the tape"])
 def test_the_backward_step_is_the_derivative_of_the_loop(cell: Cell, is_taped: bool) -> None:
@@ -118,6 +155,8 @@ def test_the_passes_give_these_graphs(cell: Cell, golden: Callable[[str, str], N
         "hoist_inputs: prologue": plan.prologue,
         "hoist_inputs, spell_broadcasts, spell_copies: loop": plan.loop,
         "differentiate, choose_tape, spell_copies: backward": plan.backward,
+        "fuse_inputs: loop": plan.fused or "none",
+        "fuse_inputs: derivative of x_t": plan.backward_to_x[D_X] if plan.backward_to_x else "none",
         "tape": ", ".join(plan.tape),
         "split_phases: loop": "\n".join(map(str, plan.phases)),
         "split_phases: backward": "\n".join(map(str, split_phases(plan.backward))),
@@ -172,6 +211,17 @@ def test_names_of_a_step_that_look_like_made_ones_do_not_collide() -> None:
         return interpret(graph, *arguments)
 
     check_close(results(given, rewritten), results(given, given.interpreted), torch.float64)
+
+
+def one_step_backward(graph: Graph) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """All values of one backward step of three sequences, and the leaves they are made from."""
+    generator = torch.Generator().manual_seed(2)
+    leaves = {
+        node.name: torch.randn(1 if node.op == "param" else 3, *graph.elements(node.name), generator=generator).double()
+        for node in graph.nodes
+        if node.op in ("param", "saved", "grad")
+    }
+    return evaluate(graph, leaves), leaves
 
 
 def traced(cell: Cell) -> Graph:

@@ -5,6 +5,7 @@ truncate_gradient, masks and join_inputs where a layer asks for them
 simplify        one node a value
 join_matmuls    sums regrouped, products on the state joined
 hoist_inputs    what needs no state leaves the loop
+fuse_inputs     for batches: products on x_t go back into the loop's tiles
 spell_broadcasts
 differentiate   the backward step
 choose_tape     what the forward loop writes down for it

@@ -6,11 +6,13 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from carrousel.engine.compiled import elements
+from carrousel.engine.compiled import FUSED, elements
 from carrousel.engine.derivatives import met
 from carrousel.engine.forward import Forward
+from carrousel.engine.lower.outer import outer_sum
 from carrousel.engine.memory import Lease, lease
 from carrousel.engine.passes.differentiate import OUTPUT
+from carrousel.engine.passes.fuse_inputs import D_X
 from carrousel.engine.rows import carry, last_rows
 
 
@@ -30,14 +32,17 @@ class Backward:
         self.derivatives, self.wants_x, self.wanted = derivatives, wants_x, wanted
         self.leases: list[Lease] = []
         self.sums: dict[str, Tensor] = {}
+        self.is_fused = call.is_fused and wants_x and call.plan.backward_to_x is not None
 
     def run(self) -> tuple[Tensor | None, list[Tensor], dict[str, Tensor]]:
         compiled, plan, rows = self.call.compiled, self.plan, self.rows
         streams = dict(self.call.streams)
         self.d_streams = self._d_streams()
         streams |= self.d_streams
+        if self.is_fused:
+            streams[D_X] = self.d_x = self.x.new_empty(self.rows.total, self.call.weights[0].shape[1])
         carries = {field: self._carry(k, field) for k, field in enumerate(plan.fields)}
-        compiled.execute("backward", rows, streams, carries, self.call.shared)
+        compiled.execute("backward" + FUSED * self.is_fused, rows, streams, carries, self.call.shared)
         for column, name in self.copies:
             column.copy_(self.d_streams[name])
         d_state = [last_rows(carries[field], rows, is_backward=True) for field in plan.fields]
@@ -102,7 +107,7 @@ class Backward:
             uses = [use for use in uses if len(self.plan.loop[use[0]].shape) == 2]
             for group in self._side_by_side(uses):
                 joined = self._columns([derivative for _, derivative in group])
-                product = joined.t() @ operand
+                product = outer_sum(joined, operand)
                 row = 0
                 for matrix, derivative in group:
                     width = self.d_streams[derivative].shape[1]
@@ -155,14 +160,14 @@ class Backward:
             return None
         input_size = weights[0].shape[1]
         if any(self._is_wanted(name) for name in linear.weights):
-            d_weight = self.d_joined.t() @ self.x[:, :input_size]
+            d_weight = outer_sum(self.d_joined, self.x[:, :input_size])
             for name, weight in zip(linear.weights, weights, strict=True):
                 if self._is_wanted(name):
                     self._collect(name, d_weight[column : column + weight.shape[0]])
                 column += weight.shape[0]
         if not self.wants_x:
             return None
-        d_x = self.d_joined @ (weights[0] if len(weights) == 1 else torch.cat(weights))
+        d_x = self.d_x if self.is_fused else self.d_joined @ (weights[0] if len(weights) == 1 else torch.cat(weights))
         more = self.x.shape[1] - input_size
         return torch.nn.functional.pad(d_x, (0, more)) if more else d_x
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from carrousel.engine.graph import Graph, axis_size
+from carrousel.engine.lower.emitter import ELEMENTS
 from carrousel.engine.lower.jit import compile_text, vector_bytes
 from carrousel.engine.lower.loop import Loop
 from carrousel.engine.lower.packing import pack
@@ -14,9 +15,15 @@ from carrousel.engine.lower.team import call_in_shares
 from carrousel.engine.plan import Plan
 from carrousel.engine.rows import Rows
 
-ELEMENTS = {torch.float32: "float", torch.float64: "double"}
 _WORTH_A_THREAD = 200_000
 """Multiplications below which handing half of the rows to another thread costs more than it saves."""
+
+
+FUSED = "+x"
+"""Marks the kind of a loop that makes the products on x_t, or the derivative of x_t, in its own tiles."""
+
+ROWS_WORTH_FUSING = 2
+"""Rows a thread from which on a tile in the loop is as full as one of a product over all steps."""
 
 
 class Ready:
@@ -40,12 +47,14 @@ class Compiled:
         self._work = _work(plan.loop)
 
     def loop(self, kind: str) -> Ready:
-        """The loop "train", "infer" or "backward", compiled on first use."""
+        """The loop "train", "infer" or "backward", or with FUSED its form with the products on x_t; compiled on first use."""
         if kind not in self._loops:
-            if kind == "backward":
-                loop = self.plan.backward_loop(self.element, self.width)
+            base, is_fused = kind.removesuffix(FUSED), kind.endswith(FUSED)
+            if base == "backward":
+                loop = self.plan.backward_loop(self.element, self.width, is_fused=is_fused)
             else:
-                loop = self.plan.forward_loop(self.element, self.width, is_training=kind == "train")
+                is_training = base == "train"
+                loop = self.plan.forward_loop(self.element, self.width, is_training=is_training, is_fused=is_fused)
             self._loops[kind] = Ready(loop, self.plan.loop)
         return self._loops[kind]
 
@@ -78,6 +87,10 @@ class Compiled:
         resets = 0 if rows.resets is None else rows.resets.data_ptr()
         shares = rows.shares(self._threads(rows))
         call_in_shares(ready.entry, arrays, rows.steps, rows.batch, resets, shares)
+
+    def is_fused(self, rows: Rows) -> bool:
+        """Whether the products on x_t are made in the loop."""
+        return self.plan.fused is not None and rows.total >= ROWS_WORTH_FUSING * rows.steps * self._threads(rows)
 
     def _threads(self, rows: Rows) -> int:
         worth = self._work * rows.total // _WORTH_A_THREAD

@@ -1,5 +1,6 @@
 """A plan in words and numbers."""
 
+from carrousel.engine.compiled import ROWS_WORTH_FUSING
 from carrousel.engine.derivatives import met
 from carrousel.engine.graph import Graph
 from carrousel.engine.noise import MARK
@@ -83,6 +84,8 @@ def _hoisted(plan: Plan) -> str:
     words: list[str] = []
     if linear.names:
         words.append(f"one product over all steps for {', '.join(linear.weights)}")
+        if plan.fused is not None:
+            words[-1] += f" (in the loop's own tiles from {ROWS_WORTH_FUSING} sequences a thread on)"
     made = [name for role, name in plan.rest.outputs if role.startswith("param.")]
     if made:
         words.append(f"{', '.join(made)} from parameters alone, by torch")

@@ -6,9 +6,10 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from carrousel.engine.compiled import Compiled
+from carrousel.engine.compiled import FUSED, Compiled
 from carrousel.engine.memory import Lease, lease
 from carrousel.engine.ops import OPS
+from carrousel.engine.passes.fuse_inputs import X
 from carrousel.engine.rows import Rows, carry, last_rows
 
 
@@ -31,11 +32,12 @@ class Forward:
         self.leases: list[Lease] = []
         self.shared: dict[str, Tensor] = dict(params)
         self._state = state
+        self.is_fused = compiled.is_fused(rows)
         self._hoist(x, params)
 
     def run(self) -> tuple[Tensor, list[Tensor]]:
         plan, rows = self.plan, self.rows
-        kind = "train" if self.is_training else "infer"
+        kind = ("train" if self.is_training else "infer") + FUSED * self.is_fused
         ready = self.compiled.loop(kind)
         y = torch.empty(rows.total, self.compiled.output_size, dtype=self.compiled.dtype)
         if plan.loop[plan.output].op == "input":
@@ -63,13 +65,18 @@ class Forward:
         if plan.rest.outputs:
             self._evaluate_rest(x, params)
         if linear.names:
-            weight = self.weights[0] if len(self.weights) == 1 else torch.cat(self.weights)
-            self.joined = self._leased(x.shape[0], weight.shape[0])
-            x_t = x.detach()[:, : weight.shape[1]]  # random numbers of the step are further columns
-            torch.mm(x_t, weight.t(), out=self.joined)
+            x_t = x.detach()[:, : self.weights[0].shape[1]]  # random numbers of the step are further columns
+            if self.is_fused:
+                self.streams[X] = x_t
+                if not self.is_training:
+                    return
+            joined = self._leased(x.shape[0], sum(weight.shape[0] for weight in self.weights))
+            if not self.is_fused:
+                weight = self.weights[0] if len(self.weights) == 1 else torch.cat(self.weights)
+                torch.mm(x_t, weight.t(), out=joined)
             column = 0
             for name, matrix in zip(linear.names, self.weights, strict=True):
-                self.streams[name] = self.joined[:, column : column + matrix.shape[0]]
+                self.streams[name] = joined[:, column : column + matrix.shape[0]]
                 column += matrix.shape[0]
 
     @property

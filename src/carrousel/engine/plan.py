@@ -10,6 +10,7 @@ from carrousel.engine.lower.llvm import lower, unsupported
 from carrousel.engine.lower.loop import Loop, Traffic
 from carrousel.engine.passes.choose_tape import choose_tape
 from carrousel.engine.passes.differentiate import NEXT, OUTPUT, differentiate
+from carrousel.engine.passes.fuse_inputs import D_X, derive_input, fuse_inputs
 from carrousel.engine.passes.hoist_inputs import hoist_inputs
 from carrousel.engine.passes.join_inputs import is_whole_input
 from carrousel.engine.passes.join_matmuls import join_matmuls
@@ -21,6 +22,9 @@ from carrousel.engine.passes.split_phases import Phase, split_phases
 from carrousel.engine.spec import check
 from carrousel.engine.verdicts import switched_off
 from carrousel.engine.views import view
+
+_MOST_PRODUCTS = 4
+"""Products of one phase whose sums fit into the registers for six rows."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,32 @@ class Plan:
             if weight is not None:
                 found.append((name, weight))
         return Linear(tuple(name for name, _ in found), tuple(weight for _, weight in found))
+
+    @cached_property
+    def fused(self) -> Graph | None:
+        """The loop with the products on x_t in it; None where there are none, where none on the state keeps them company, or
+        where they would not fit into the registers of a tile.
+        """
+        has_products = any(node.op == "products" for node in self.loop.nodes)
+        if self.reason or not has_products or not self._x_weights:
+            return None
+        fused = fuse_inputs(self.loop, self._x_weights, self.tape)
+        before, after = (max(map(_num_products, split_phases(g, self.tape))) for g in (self.loop, fused))
+        return check(fused) if after <= max(before, _MOST_PRODUCTS) else None
+
+    @cached_property
+    def backward_to_x(self) -> Graph | None:
+        """The backward loop that also gives the derivative of x_t; None where it cannot, or where `fused` is none."""
+        if self.fused is None:
+            return None
+        graph = derive_input(self.backward, self._x_weights)
+        return None if graph is None else check(graph)
+
+    @cached_property
+    def _x_weights(self) -> dict[str, Node]:
+        """Hoisted product -> its matrix."""
+        pairs = zip(self.linear.names, self.linear.weights, strict=True)
+        return {name: Node(weight, "param", (), self.prologue[weight].shape) for name, weight in pairs}
 
     @cached_property
     def rest(self) -> Graph:
@@ -139,32 +169,37 @@ class Plan:
                     break
         return taken
 
-    def forward_loop(self, element: str, width: int, *, is_training: bool) -> Loop:
-        """The forward loop as LLVM text; with the tape only when training."""
+    def forward_loop(self, element: str, width: int, *, is_training: bool, is_fused: bool = False) -> Loop:
+        """The forward loop as LLVM text; with the tape only when training, with the products on x_t when fused."""
+        loop = self.fused if is_fused else self.loop
+        assert loop is not None
         state_tape = tuple(n for n in self.tape if n in self.carries)
-        made_tape = tuple(n for n in self.tape if self.loop[n].op not in ("state", "input"))
+        made_tape = tuple(n for n in self.tape if loop[n].op not in ("state", "input"))
         traffic = Traffic(
-            streams=tuple(node.name for node in self.loop.leaves("input")),
+            streams=tuple(node.name for node in loop.leaves("input")),
             carries=self.carries,
             stream_writes=(self.output, *(n for n in made_tape if is_training and n != self.output)),
-            carry_writes={role.removeprefix("state."): n for role, n in self.loop.outputs if role != "output"},
+            carry_writes={role.removeprefix("state."): n for role, n in loop.outputs if role != "output"},
             copies=state_tape if is_training else (),
         )
-        return lower(self.loop, traffic, element, width, "train" if is_training else "infer")
+        symbol = ("train" if is_training else "infer") + "_fused" * is_fused
+        return lower(loop, traffic, element, width, symbol)
 
-    def backward_loop(self, element: str, width: int) -> Loop:
-        """The backward loop as LLVM text."""
-        grads = {node.name: node.name for node in self.backward.leaves("grad")}
+    def backward_loop(self, element: str, width: int, *, is_fused: bool = False) -> Loop:
+        """The backward loop as LLVM text; with the derivative of x_t when fused."""
+        backward = self.backward_to_x if is_fused else self.backward
+        assert backward is not None
+        grads = {node.name: node.name for node in backward.leaves("grad")}
         traffic = Traffic(
-            streams=tuple(n.name for n in self.backward.nodes if n.op == "saved" or n.name == OUTPUT),
+            streams=tuple(n.name for n in backward.nodes if n.op == "saved" or n.name == OUTPUT),
             carries={n: n.removeprefix(PREFIX).removesuffix(NEXT) for n in grads if n != OUTPUT},
-            stream_writes=self.backward_streams,
+            stream_writes=(*self.backward_streams, *([D_X] * is_fused)),
             carry_writes={
-                role.removeprefix("state."): name for role, name in self.backward.outputs if role.startswith("state.")
+                role.removeprefix("state."): name for role, name in backward.outputs if role.startswith("state.")
             },
             is_backward=True,
         )
-        return lower(self.backward, traffic, element, width, "backward")
+        return lower(backward, traffic, element, width, "backward" + "_fused" * is_fused)
 
     @cached_property
     def backward_streams(self) -> tuple[str, ...]:
@@ -184,6 +219,10 @@ def make_plan(graph: Graph) -> Plan:
         backward = check(spell_copies(backward))
         reason = unsupported(loop) or unsupported(backward) or switched_off("llvm")
     return Plan(graph, check(prologue), loop, backward, tape, reason)
+
+
+def _num_products(phase: Phase) -> int:
+    return sum(node.op == "products" for node in phase.nodes)
 
 
 def _without_derivative(loop: Graph) -> str:

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from carrousel.engine import Program, announce
-from carrousel.engine.compiled import ELEMENTS
 from carrousel.engine.graph import Graph, Node, axis_size
+from carrousel.engine.lower.emitter import ELEMENTS
 from carrousel.engine.lower.hoisted import evaluate
 from carrousel.engine.lower.interpret import interpret
 from carrousel.engine.lower.jit import Entry, address_of, compile_text, vector_bytes

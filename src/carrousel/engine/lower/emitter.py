@@ -3,6 +3,16 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
+import torch
+
+ELEMENTS = {torch.float32: "float", torch.float64: "double"}
+"""Number formats that loops are made for -> LLVM's names of them."""
+
+_ARGUMENTS = (
+    "ptr %pointers, ptr %strides, ptr %sizes, ptr %offsets, i64 %steps, i64 %first, i64 %last, i64 %rows, ptr %resets"
+)
+"""What every function that `team` calls in shares takes."""
+
 
 class Emitter:
     """One function under construction.
@@ -23,6 +33,12 @@ class Emitter:
         self.entry: list[str] = []
         self.declared: dict[str, str] = {}
         self._count = 0
+
+    def function(self, symbol: str) -> str:
+        """The module with all that was written as one function."""
+        body = "\n".join(["entry:", *self.entry, *self.lines, "  ret void"])
+        rest = "\n".join([*self.declared.values(), "!0 = !{}"])
+        return f"define void @{symbol}({_ARGUMENTS}) nounwind {{\n{body}\n}}\n{rest}\n"
 
     def name(self, hint: str = "v") -> str:
         self._count += 1
@@ -52,6 +68,19 @@ class Emitter:
 
     def store(self, kind: str, value: str, pointer: str) -> None:
         self.do(f"store {kind} {value}, ptr {pointer}, align {8 if kind in ('i64', 'ptr') else self.bytes}")
+
+    def load_whole(self, place: str) -> str:
+        """A vector from a place of its own."""
+        return self.value(f"load {self.vector}, ptr {place}, align 64")
+
+    def store_whole(self, vector: str, place: str) -> None:
+        """A vector to a place of its own."""
+        self.do(f"store {self.vector} {vector}, ptr {place}, align 64")
+
+    def prefetch(self, pointer: str) -> None:
+        """Ask for the line at an address, which need not be anybody's."""
+        self.declared["llvm.prefetch.p0"] = "declare void @llvm.prefetch.p0(ptr, i32, i32, i32)"
+        self.do(f"call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 3, i32 1)")
 
     def at(self, pointer: str, index: str, kind: str | None = None) -> str:
         """The address of an element of an array."""
@@ -113,6 +142,12 @@ class Emitter:
         return self.value(
             f"shufflevector {self.vector} {first}, {self.vector} poison, <{self.width} x i32> zeroinitializer"
         )
+
+    def splat_truth(self, condition: str) -> str:
+        """A mask with every lane the condition."""
+        first = self.value(f"insertelement {self.mask} poison, i1 {condition}, i64 0")
+        zeros = f"<{self.width} x i32> zeroinitializer"
+        return self.value(f"shufflevector {self.mask} {first}, {self.mask} poison, {zeros}")
 
     def binary(self, operation: str, a: str, b: str) -> str:
         return self.value(f"{operation} {self.vector} {a}, {b}")

@@ -49,16 +49,7 @@ def lower(graph: Graph, traffic: Traffic, element: str, width: int, symbol: str)
     with e.loop(0, "%steps") as counter:
         time = e.i64("sub", e.i64("sub", "%steps", 1), counter) if traffic.is_backward else counter
         _Step(memory, traffic).emit(time)
-    signature = ", ".join(f"{_KINDS.get(name, 'ptr')} %{name}" for name in _ARGUMENTS)
-    body = "\n".join(["entry:", *e.entry, *e.lines, "  ret void"])
-    text = f"define void @{symbol}({signature}) nounwind {{\n{body}\n}}\n" + "\n".join(
-        [*e.declared.values(), "!0 = !{}"]
-    )
-    return Loop(symbol, text + "\n", tuple(memory.buffers), memory.letters, memory.phases)
-
-
-_ARGUMENTS = ("pointers", "strides", "sizes", "offsets", "steps", "first", "last", "rows", "resets")
-_KINDS = {"steps": "i64", "first": "i64", "last": "i64", "rows": "i64"}
+    return Loop(symbol, e.function(symbol), tuple(memory.buffers), memory.letters, memory.phases)
 
 
 class _Step:

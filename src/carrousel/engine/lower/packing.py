@@ -7,11 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from carrousel.engine.lower.emitter import Emitter
+from carrousel.engine.lower.emitter import ELEMENTS, Emitter
 from carrousel.engine.lower.jit import Entry, compile_text
 from carrousel.engine.lower.loop import Buffer
-
-_ELEMENTS = {torch.float32: "float", torch.float64: "double"}
 
 
 def pack(buffer: Buffer, params: Mapping[str, Tensor], width: int, heads: int = 1) -> Tensor:
@@ -31,7 +29,7 @@ def pack(buffer: Buffer, params: Mapping[str, Tensor], width: int, heads: int = 
     pointers = np.array([packed.data_ptr(), *(matrix.data_ptr() for matrix in matrices)], dtype=np.int64)
     strides = np.array([stride for _, _, *strides in numbers for stride in strides], dtype=np.int64)
     sizes = np.array([heads, vectors, length, units], dtype=np.int64)
-    entry = _packer(_ELEMENTS[packed.dtype], width)
+    entry = _packer(ELEMENTS[packed.dtype], width)
     addresses = [array.ctypes.data for array in (pointers, strides, sizes)]
     entry(*addresses, None, len(matrices), 0, 0, 0, None)
     return packed
@@ -68,7 +66,4 @@ def _packer(element: str, width: int) -> Entry:
                     lanes = e.masked_load(place, mask) if condition == is_close else e.gather(place, by_unit, mask)
                     into = e.i64("add", e.i64("mul", e.i64("add", row, k), "%steps"), matrix)
                     e.do(f"store {e.vector} {lanes}, ptr {e.at(packed, e.i64('mul', into, width))}, align {e.bytes}")
-    signature = "ptr %pointers, ptr %strides, ptr %sizes, ptr %offsets, i64 %steps, i64 %first, i64 %last, i64 %rows, ptr %resets"
-    body = "\n".join(["entry:", *e.entry, *e.lines, "  ret void"])
-    text = f"define void @pack({signature}) nounwind {{\n{body}\n}}\n" + "\n".join([*e.declared.values(), "!0 = !{}"])
-    return compile_text(text + "\n", "pack")
+    return compile_text(e.function("pack"), "pack")
