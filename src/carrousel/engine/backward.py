@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from carrousel.engine.compiled import elements
+from carrousel.engine.compiled import LoopCall, elements
 from carrousel.engine.derivatives import met
 from carrousel.engine.forward import Forward
 from carrousel.engine.memory import Lease, lease
@@ -31,17 +31,20 @@ class Backward:
         self.leases: list[Lease] = []
         self.sums: dict[str, Tensor] = {}
 
-    def run(self) -> tuple[Tensor | None, list[Tensor], dict[str, Tensor]]:
-        compiled, plan, rows = self.call.compiled, self.plan, self.rows
+    def loop(self) -> LoopCall:
+        """The loop to be run, with its memory."""
         streams = dict(self.call.streams)
         self.d_streams = self._d_streams()
         streams |= self.d_streams
-        carries = {field: self._carry(k, field) for k, field in enumerate(plan.fields)}
-        compiled.execute("backward", rows, streams, carries, self.call.shared)
+        carries = {field: self._carry(k, field) for k, field in enumerate(self.plan.fields)}
+        return LoopCall(self.call.compiled, "backward", self.rows, streams, carries, self.call.shared)
+
+    def results(self, call: LoopCall) -> tuple[Tensor | None, list[Tensor], dict[str, Tensor]]:
+        """The derivatives of x, of the state and of the parameters, once the loop has run."""
         for column, name in self.copies:
             column.copy_(self.d_streams[name])
-        d_state = [last_rows(carries[field], rows, is_backward=True) for field in plan.fields]
-        self._weights(streams)
+        d_state = [last_rows(call.carries[field], self.rows, is_backward=True) for field in self.plan.fields]
+        self._weights(call.streams)
         self._vectors()
         d_x = self._linear()
         d_x = self._rest(d_x)

@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from carrousel.engine.compiled import Compiled
+from carrousel.engine.compiled import Compiled, LoopCall, elements
 from carrousel.engine.memory import Lease, lease
 from carrousel.engine.ops import OPS
 from carrousel.engine.rows import Rows, carry, last_rows
@@ -33,27 +33,31 @@ class Forward:
         self._state = state
         self._hoist(x, params)
 
-    def run(self) -> tuple[Tensor, list[Tensor]]:
+    def loop(self) -> LoopCall:
+        """The loop to be run, with its memory."""
         plan, rows = self.plan, self.rows
         kind = "train" if self.is_training else "infer"
-        ready = self.compiled.loop(kind)
         y = torch.empty(rows.total, self.compiled.output_size, dtype=self.compiled.dtype)
         if plan.loop[plan.output].op == "input":
             y.copy_(self.streams[plan.output])
         else:
             self.streams[plan.output] = y.detach()  # y itself will hold this call through its gradient
+        self._y = [y]
         carries = {
             field: carry(start, rows, is_backward=False) for field, start in zip(plan.fields, self._state, strict=True)
         }
-        for buffer, size in zip(ready.loop.buffers, ready.row_sizes, strict=True):
-            if buffer.kind == "stream" and buffer.name not in self.streams:
-                self.streams[buffer.name] = self._tape(buffer.name, size)
-        self.compiled.execute(kind, rows, self.streams, carries, self.shared)
-        last = [last_rows(carries[field], rows, is_backward=False) for field in plan.fields]
+        for name in plan.written(kind):
+            if name not in self.streams:
+                self.streams[name] = self._tape(name, elements(plan.loop, name))
+        return LoopCall(self.compiled, kind, rows, self.streams, carries, self.shared)
+
+    def results(self, call: LoopCall) -> tuple[Tensor, list[Tensor]]:
+        """Outputs and the last state, once the loop has run."""
+        last = [last_rows(call.carries[field], self.rows, is_backward=False) for field in self.plan.fields]
         if not self.is_training:
             self.streams.clear()
             self.leases.clear()
-        return y, last
+        return self._y.pop(), last
 
     def _hoist(self, x: Tensor, params: Mapping[str, Tensor]) -> None:
         """Everything that needs no state, for all rows at once."""

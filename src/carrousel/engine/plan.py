@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from carrousel.engine.derivatives import PREFIX, RULES, WITHOUT_DERIVATIVE
 from carrousel.engine.graph import Graph, Node
-from carrousel.engine.lower.llvm import lower, unsupported
-from carrousel.engine.lower.loop import Loop, Traffic
+from carrousel.engine.lower.llvm import cuts_of, lower, unsupported
+from carrousel.engine.lower.loop import Cuts, Loop, Traffic
 from carrousel.engine.passes.choose_tape import choose_tape
 from carrousel.engine.passes.differentiate import NEXT, OUTPUT, differentiate
 from carrousel.engine.passes.hoist_inputs import hoist_inputs
@@ -21,6 +22,9 @@ from carrousel.engine.passes.split_phases import Phase, split_phases
 from carrousel.engine.spec import check
 from carrousel.engine.verdicts import switched_off
 from carrousel.engine.views import view
+
+Kind = Literal["train", "infer", "backward"]
+"""The loops of a plan: forward with a tape, forward without, backward."""
 
 
 @dataclass(frozen=True)
@@ -139,23 +143,46 @@ class Plan:
                     break
         return taken
 
-    def forward_loop(self, element: str, width: int, *, is_training: bool) -> Loop:
-        """The forward loop as LLVM text; with the tape only when training."""
+    def loop_of(self, kind: Kind, element: str, width: int, *, is_shared: bool = False) -> Loop:
+        """A loop as LLVM text; `is_shared` where several threads share the units of its rows."""
+        return lower(self.graph_of(kind), self._traffic(kind), element, width, kind, is_shared=is_shared)
+
+    def cuts(self, kind: Kind) -> Cuts | None:
+        """How several threads would share the units of a loop; None where they cannot."""
+        is_moved_in_place = any(not phase.is_tiled and phase.nodes[0].name in self.in_place for phase in self.phases)
+        if is_moved_in_place:  # where each part does all of a phase, a late one would read what is overwritten
+            return None
+        return cuts_of(self.graph_of(kind), self._traffic(kind))
+
+    def written(self, kind: Kind) -> tuple[str, ...]:
+        """Values that a loop writes for every step."""
+        graph, traffic = self.graph_of(kind), self._traffic(kind)
+        return tuple(view(graph, name).source for name in (*traffic.stream_writes, *traffic.copies))
+
+    def phases_of(self, kind: Kind) -> tuple[Phase, ...]:
+        """The phases of a loop."""
+        return split_phases(self.graph_of(kind), self._traffic(kind).stream_writes)
+
+    def graph_of(self, kind: Kind) -> Graph:
+        """A step of a loop."""
+        return self.backward if kind == "backward" else self.loop
+
+    def _traffic(self, kind: Kind) -> Traffic:
+        if kind == "backward":
+            return self._backward_traffic()
         state_tape = tuple(n for n in self.tape if n in self.carries)
         made_tape = tuple(n for n in self.tape if self.loop[n].op not in ("state", "input"))
-        traffic = Traffic(
+        return Traffic(
             streams=tuple(node.name for node in self.loop.leaves("input")),
             carries=self.carries,
-            stream_writes=(self.output, *(n for n in made_tape if is_training and n != self.output)),
+            stream_writes=(self.output, *(n for n in made_tape if kind == "train" and n != self.output)),
             carry_writes={role.removeprefix("state."): n for role, n in self.loop.outputs if role != "output"},
-            copies=state_tape if is_training else (),
+            copies=state_tape if kind == "train" else (),
         )
-        return lower(self.loop, traffic, element, width, "train" if is_training else "infer")
 
-    def backward_loop(self, element: str, width: int) -> Loop:
-        """The backward loop as LLVM text."""
+    def _backward_traffic(self) -> Traffic:
         grads = {node.name: node.name for node in self.backward.leaves("grad")}
-        traffic = Traffic(
+        return Traffic(
             streams=tuple(n.name for n in self.backward.nodes if n.op == "saved" or n.name == OUTPUT),
             carries={n: n.removeprefix(PREFIX).removesuffix(NEXT) for n in grads if n != OUTPUT},
             stream_writes=self.backward_streams,
@@ -164,7 +191,6 @@ class Plan:
             },
             is_backward=True,
         )
-        return lower(self.backward, traffic, element, width, "backward")
 
     @cached_property
     def backward_streams(self) -> tuple[str, ...]:
