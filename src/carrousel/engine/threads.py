@@ -50,7 +50,7 @@ class Load:
         return sum(self.phases)
 
     def shared_work(self, parts: int) -> float:
-        """What the slowest of so many threads does, waiting included, in multiplications; infinite where units cannot be dealt out."""
+        """What the slowest of so many threads does, waiting included, in multiplications; infinite where units stay together."""
         if self.cuts is None:
             return float("inf")
         own = sum(
