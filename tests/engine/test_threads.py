@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from engine.checks import ALL, COMPILED, RUN, Problem, bits, check, problem, results
+from engine.checks import ALL, COMPILED, RUN, bits, check, derivatives_of, problem, results, weighted_sum
 from torch import Tensor
 
 from carrousel import Recurrent
@@ -233,19 +233,23 @@ class TestTheChoice:
 class TestSideBySide:
     """Several recurrences in one region, forward and backward."""
 
-    @ALL
+    @pytest.mark.parametrize("name", ["lstm", "sru", "jordan", "lstm_projected"])
     @pytest.mark.parametrize("more", [(None, None), (LENGTHS, RESET)], ids=["whole", "lengths and reset"])
     def test_two_at_once_give_the_bits_of_one_after_the_other(
-        self, cell: Cell, more: tuple[Tensor | None, Tensor | None]
+        self, name: str, more: tuple[Tensor | None, Tensor | None]
     ) -> None:
         torch.set_num_threads(2)
-        first = problem(cell, steps=5, batch=3, dtype=torch.float32)
-        second = Problem(first.program, first.params, (-first.x.detach()).requires_grad_(), first.state)
-        both = [first, second]
-        together = run_together([Call(p.program, p.params, p.x, p.state, *more) for p in both])
-        for given, outcome in zip(both, together, strict=True):
-            expected = bits(results(given, given.program, *more))
-            assert bits(results(given, lambda *_, o=outcome: o)) == expected
+        given = [problem(CELLS[name], steps=5, batch=3, dtype=torch.float32).to(torch.float32) for _ in range(2)]
+        given[1].x.data.neg_()
+        expected = [bits(results(p, p.program, *more)) for p in given]
+        outcomes = run_together([Call(p.program, p.params, p.x, p.state, *more) for p in given])
+        outputs = [{"y": y, **{f"last.{k}": f for k, f in enumerate(last)}} for y, last, _ in outcomes]
+        loss = torch.stack([weighted_sum(each) for each in outputs]).sum()
+        leaves = [p.leaves for p in given]
+        found = iter(derivatives_of(loss, [leaf for each in leaves for leaf in each.values()]))
+        derivatives = [{f"d_{name}": next(found) for name in each} for each in leaves]
+        for each, values, gradients in zip(expected, outputs, derivatives, strict=True):
+            assert bits({k: v.detach() for k, v in values.items()} | gradients) == each
 
     def test_loops_of_both_run_in_one_region_each_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
         regions = regions_of(monkeypatch)
