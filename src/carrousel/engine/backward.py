@@ -8,7 +8,7 @@ from torch import Tensor
 
 from carrousel.engine.compiled import LoopCall, elements
 from carrousel.engine.derivatives import met
-from carrousel.engine.forward import Forward
+from carrousel.engine.forward import Forward, one_below_another
 from carrousel.engine.memory import Lease, lease
 from carrousel.engine.passes.differentiate import OUTPUT
 from carrousel.engine.rows import carry, last_rows
@@ -150,7 +150,8 @@ class Backward:
             parts = torch.split(self._columns(names).sum(0), widths)
             sums |= dict(zip(names, parts, strict=True))
         for param, name, shape in wanted:
-            self._collect(param, sums[name].reshape(shape).sum_to_size(self.call.shared[param].shape))
+            term, wanted_shape = sums[name].reshape(shape), self.call.shared[param].shape
+            self._collect(param, term if term.shape == wanted_shape else term.sum_to_size(wanted_shape))
 
     def _linear(self) -> Tensor | None:
         linear, weights, column = self.plan.linear, self.call.weights, 0
@@ -158,14 +159,15 @@ class Backward:
             return None
         input_size = weights[0].shape[1]
         if any(self._is_wanted(name) for name in linear.weights):
-            d_weight = self.d_joined.t() @ self.x[:, :input_size]
+            x = self.x if self.x.shape[1] == input_size else self.x[:, :input_size]
+            d_weight = self.d_joined.t() @ x
             for name, weight in zip(linear.weights, weights, strict=True):
                 if self._is_wanted(name):
                     self._collect(name, d_weight[column : column + weight.shape[0]])
                 column += weight.shape[0]
         if not self.wants_x:
             return None
-        d_x = self.d_joined @ (weights[0] if len(weights) == 1 else torch.cat(weights))
+        d_x = self.d_joined @ one_below_another(weights)
         more = self.x.shape[1] - input_size
         return torch.nn.functional.pad(d_x, (0, more)) if more else d_x
 

@@ -29,6 +29,7 @@ class Ready:
         self.entry = compile_text(loop.text, loop.symbol)
         self.row_sizes = [_axes_size(graph, buffer.axes) for buffer in loop.buffers]
         self.sizes = np.array([axis_size(axis, graph.sizes) for axis in loop.axes], dtype=np.int64)
+        self.sizes_at = self.sizes.ctypes.data
 
 
 class Compiled:
@@ -40,6 +41,7 @@ class Compiled:
         self.output_size = elements(plan.loop, plan.output)
         self._loops: dict[tuple[Kind, bool], Ready] = {}
         self._loads: dict[Kind, Load] = {}
+        self._written: dict[Kind, list[tuple[str, int]]] = {}
 
     def loop(self, kind: Kind, *, is_shared: bool = False) -> Ready:
         """The loop "train", "infer" or "backward", compiled on first use; `is_shared` where threads share the units of its rows."""
@@ -47,6 +49,13 @@ class Compiled:
             loop = self.plan.loop_of(kind, self.element, self.width, is_shared=is_shared)
             self._loops[kind, is_shared] = Ready(loop, self.plan.loop)
         return self._loops[kind, is_shared]
+
+    def written(self, kind: Kind) -> list[tuple[str, int]]:
+        """Names and sizes of the rows that a loop writes for every step."""
+        if kind not in self._written:
+            graph = self.plan.graph_of(kind)
+            self._written[kind] = [(name, elements(graph, name)) for name in self.plan.written(kind)]
+        return self._written[kind]
 
     def load(self, kind: Kind) -> Load:
         """What a step of one sequence takes."""
@@ -105,7 +114,7 @@ def execute(calls: Sequence[LoopCall]) -> None:
 
 def _arguments(call: LoopCall, ready: Ready) -> tuple[tuple[int, ...], tuple[int, int], object]:
     """The numbers that a loop is called with, before and after those of the rows, and the memory they lead to."""
-    rows, held = call.rows, list[Tensor]()
+    rows, held, strides = call.rows, list[Tensor](), list[int]()
     halves = 1 if ready.loop.cuts is None else 2
     for buffer, size in zip(ready.loop.buffers, ready.row_sizes, strict=True):
         if buffer.kind == "stream":
@@ -119,11 +128,12 @@ def _arguments(call: LoopCall, ready: Ready) -> tuple[tuple[int, ...], tuple[int
         else:
             tensor = torch.empty(halves * rows.batch * size, dtype=call.compiled.dtype)
         held.append(tensor)
-    pointers = np.array([tensor.data_ptr() for tensor in held], dtype=np.int64)
-    strides = np.array([tensor.stride(0) if tensor.dim() else 0 for tensor in held], dtype=np.int64)
-    addresses = [array.ctypes.data for array in (pointers, strides, ready.sizes, rows.offsets)]
+        strides.append(tensor.stride(0) if buffer.kind == "stream" else 0)
+    numbers = np.array([*[tensor.data_ptr() for tensor in held], *strides], dtype=np.int64)
+    pointers = numbers.ctypes.data
+    addresses = pointers, pointers + len(held) * numbers.itemsize, ready.sizes_at, rows.offsets.ctypes.data
     resets = 0 if rows.resets is None else rows.resets.data_ptr()
-    return (*addresses, rows.steps), (rows.batch, resets), (held, pointers, strides)
+    return (*addresses, rows.steps), (rows.batch, resets), (held, numbers)
 
 
 def elements(graph: Graph, name: str) -> int:

@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from carrousel.engine.compiled import Compiled, LoopCall, elements
+from carrousel.engine.compiled import Compiled, LoopCall
 from carrousel.engine.memory import Lease, lease
 from carrousel.engine.ops import OPS
 from carrousel.engine.rows import Rows, carry, last_rows
@@ -30,6 +30,7 @@ class Forward:
         self.streams: dict[str, Tensor] = {}
         self.leases: list[Lease] = []
         self.shared: dict[str, Tensor] = dict(params)
+        self.weights: list[Tensor] = []  # the matrices of the joined product
         self._state = state
         self._hoist(x, params)
 
@@ -46,9 +47,9 @@ class Forward:
         carries = {
             field: carry(start, rows, is_backward=False) for field, start in zip(plan.fields, self._state, strict=True)
         }
-        for name in plan.written(kind):
+        for name, size in self.compiled.written(kind):
             if name not in self.streams:
-                self.streams[name] = self._tape(name, elements(plan.loop, name))
+                self.streams[name] = self._tape(name, size)
         return LoopCall(self.compiled, kind, rows, self.streams, carries, self.shared)
 
     def results(self, call: LoopCall) -> tuple[Tensor, list[Tensor]]:
@@ -67,19 +68,15 @@ class Forward:
         if plan.rest.outputs:
             self._evaluate_rest(x, params)
         if linear.names:
-            weight = self.weights[0] if len(self.weights) == 1 else torch.cat(self.weights)
+            self.weights = [self.shared[name].detach() for name in linear.weights]
+            weight = one_below_another(self.weights)
             self.joined = self._leased(x.shape[0], weight.shape[0])
-            x_t = x.detach()[:, : weight.shape[1]]  # random numbers of the step are further columns
+            x_t = x.detach()
+            if x_t.shape[1] != weight.shape[1]:  # random numbers of the step are further columns
+                x_t = x_t[:, : weight.shape[1]]
             torch.mm(x_t, weight.t(), out=self.joined)
-            column = 0
-            for name, matrix in zip(linear.names, self.weights, strict=True):
-                self.streams[name] = self.joined[:, column : column + matrix.shape[0]]
-                column += matrix.shape[0]
-
-    @property
-    def weights(self) -> list[Tensor]:
-        """The matrices of the joined product."""
-        return [self.shared[name].detach() for name in self.plan.linear.weights]
+            parts = torch.split(self.joined, [matrix.shape[0] for matrix in self.weights], dim=1)
+            self.streams |= dict(zip(linear.names, parts, strict=True))
 
     def _evaluate_rest(self, x: Tensor, params: Mapping[str, Tensor]) -> None:
         """The part of the prologue that is no joined product, by torch, whose own derivative is used."""
@@ -115,3 +112,15 @@ class Forward:
         taken = lease(height * width, self.compiled.dtype)
         self.leases.append(taken)
         return taken.tensor.view(height, width)
+
+
+def one_below_another(matrices: Sequence[Tensor]) -> Tensor:
+    """Matrices joined along their rows; where they lie like that in memory already, as it is."""
+    first, end = matrices[0], matrices[0].data_ptr()
+    for matrix in matrices:
+        is_next = matrix.data_ptr() == end and matrix.is_contiguous()
+        if not is_next or matrix.untyped_storage().data_ptr() != first.untyped_storage().data_ptr():
+            return torch.cat(list(matrices))
+        end += matrix.numel() * matrix.itemsize
+    rows = sum(matrix.shape[0] for matrix in matrices)
+    return first.as_strided((rows, first.shape[1]), (first.shape[1], 1))
