@@ -1,11 +1,13 @@
 """One thread where a test asks for no more, annotations unchecked, and golden texts that can be written anew."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import jaxtyping
 import pytest
 import torch
+
+from carrousel.engine import threads
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -26,6 +28,15 @@ def _one_thread(_same_start: None) -> None:  # pyright: ignore[reportUnusedFunct
 def _annotations_unchecked(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
     """A compilation makes tens of thousands of calls: to check the annotations of each takes longer than all the rest."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
+@pytest.fixture
+def every_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Work is handed to a second thread however little it is."""
+    monkeypatch.setattr(threads, "WORTH_A_THREAD", 1)
+    threads.deal.cache_clear()
+    yield
+    threads.deal.cache_clear()
 
 
 @pytest.fixture

@@ -4,16 +4,16 @@ import copy
 import gc
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 import torch
 from engine.checks import (
     ALL,
-    COMPILED,
     EACH,
     FORWARD,
+    RUN,
     Problem,
     bits,
     check,
@@ -29,7 +29,7 @@ import carrousel
 from carrousel.cell import Cell
 from carrousel.cells import CELLS
 from carrousel.engine import Program, memory
-from carrousel.engine.compiled import Compiled
+from carrousel.engine.compiled import LoopCall
 from carrousel.engine.lower import team
 from carrousel.engine.rows import Rows, lay_out
 
@@ -55,12 +55,6 @@ IN_FLOAT32 = {
 LENGTHS = torch.tensor([2, 5, 1, 5, 3])
 RESET = torch.zeros(5, 5, dtype=torch.bool)
 RESET[0, 0] = RESET[2, 1] = RESET[3, 1] = RESET[4, 3] = RESET[4, 0] = True  # the last one lies in padding
-
-
-@pytest.fixture
-def every_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work is handed to a second thread however little it is."""
-    monkeypatch.setattr(COMPILED, "_WORTH_A_THREAD", 1)
 
 
 def test_the_loops_are_used_and_not_interpret(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -482,13 +476,13 @@ def with_blocks(cell: Cell, shape: dict[str, Any]) -> dict[str, Any]:
 def loops_used(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The kinds of loops in the order in which they run."""
     kinds: list[str] = []
-    execute = Compiled.execute
+    execute = RUN.execute
 
-    def noted(compiled: Compiled, kind: str, *arguments: Any) -> None:
-        kinds.append(kind)
-        execute(compiled, kind, *arguments)
+    def noted(calls: Sequence[LoopCall]) -> None:
+        kinds.extend(call.kind for call in calls)
+        execute(calls)
 
-    monkeypatch.setattr(Compiled, "execute", noted)
+    monkeypatch.setattr(RUN, "execute", noted)
     return kinds
 
 

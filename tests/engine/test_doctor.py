@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,13 +83,13 @@ def test_sound_machine_code_passes_in_both_formats_on_one_thread_and_two(folder:
 
 def test_checks_on_two_threads_cut_the_batch_in_two(monkeypatch: pytest.MonkeyPatch) -> None:
     numbers: list[int] = []
-    call = compiled.call_in_shares
+    call = compiled.call_together
 
-    def counted(*arguments: Any) -> None:
-        numbers.append(len(arguments[-1]))
-        call(*arguments)
+    def counted(calls: Sequence[Any]) -> None:
+        numbers.append(len(calls))
+        call(calls)
 
-    monkeypatch.setattr(compiled, "call_in_shares", counted)
+    monkeypatch.setattr(compiled, "call_together", counted)
     chosen = replace(LLVM, threads=(2,))
     results = [result for result in child.checks(chosen, ["moves"]) if isinstance(result, Result)]
     assert [result.problem for result in results] == ["", ""]

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from math import prod
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -35,7 +35,7 @@ from carrousel.engine.lower.torch_kernels import Kernel, recognise
 from carrousel.engine.noise import MARK
 from carrousel.engine.passes.join_inputs import JOINED, join_inputs
 from carrousel.engine.plan import Plan, make_plan
-from carrousel.engine.run import run
+from carrousel.engine.run import Recurrence, run
 from carrousel.engine.spec import check
 from carrousel.engine.torch_ops import register, run_as_operation
 from carrousel.engine.trace import trace
@@ -123,9 +123,15 @@ class Program:
         elif way == "hoisted":
             y, last = self.hoisted.run(params, x, state, lengths, reset)
         else:
-            y, last = run(self.compiled(x.dtype), params, x, state, lengths, reset)
+            ((y, last),) = run([Recurrence(self.compiled(x.dtype), params, x, state, lengths, reset)])
         values = interpret(self.graph, params, x, state, lengths, reset, record)[2] if record else {}
         return y, last, values
+
+    def runs_in_loops(self, params: Mapping[str, Tensor], x: Tensor, state: Sequence[Tensor]) -> bool:
+        """Whether compiled loops run a call with these."""
+        if torch.compiler.is_compiling() or _needs_interpret(params, x, state):
+            return False
+        return self.way(x.device.type, x.dtype)[0] == "loops"
 
     def way(self, device: str, dtype: torch.dtype, *, has_resets: bool = False) -> tuple[Way, str]:
         """How the program runs on a kind of device, and why not in compiled loops; no reason where nothing is slow."""
@@ -165,6 +171,30 @@ class Program:
     @cached_property
     def _by_dtype(self) -> dict[torch.dtype, Compiled]:
         return {dtype: Compiled(self.plan, dtype) for dtype in _COMPILED_DTYPES}
+
+
+class Call(NamedTuple):
+    """A program and what it is called with; see `Program.__call__`."""
+
+    program: Program
+    params: Mapping[str, Tensor]
+    x: Tensor
+    state: Sequence[Tensor]
+    lengths: Tensor | None
+    reset: Tensor | None
+    record: Sequence[str] = ()
+
+
+def run_together(calls: Sequence[Call]) -> list[tuple[Tensor, list[Tensor], dict[str, Tensor]]]:
+    """The results of calls that do not wait for each other: their loops run side by side, on separate threads where that is faster.
+
+    What is not run by compiled loops, or shall be recorded, runs one after the other.
+    """
+    is_one_way = all(not call.record and call.program.runs_in_loops(*call[1:4]) for call in calls)
+    if len(calls) == 1 or not is_one_way:
+        return [call.program(*call[1:]) for call in calls]
+    given = [Recurrence(call.program.compiled(call.x.dtype), *call[1:6]) for call in calls]
+    return [(y, last, {}) for y, last in run(given)]
 
 
 Rewrite = Callable[[Graph], Graph]

@@ -6,9 +6,9 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from carrousel.engine.compiled import FUSED, elements
+from carrousel.engine.compiled import LoopCall, elements
 from carrousel.engine.derivatives import met
-from carrousel.engine.forward import Forward
+from carrousel.engine.forward import Forward, one_below_another
 from carrousel.engine.lower.outer import outer_sum
 from carrousel.engine.memory import Lease, lease
 from carrousel.engine.passes.differentiate import OUTPUT
@@ -34,19 +34,23 @@ class Backward:
         self.sums: dict[str, Tensor] = {}
         self.is_fused = call.is_fused and wants_x and call.plan.backward_to_x is not None
 
-    def run(self) -> tuple[Tensor | None, list[Tensor], dict[str, Tensor]]:
-        compiled, plan, rows = self.call.compiled, self.plan, self.rows
+    def loop(self) -> LoopCall:
+        """The loop to be run, with its memory."""
         streams = dict(self.call.streams)
         self.d_streams = self._d_streams()
         streams |= self.d_streams
         if self.is_fused:
             streams[D_X] = self.d_x = self.x.new_empty(self.rows.total, self.call.weights[0].shape[1])
-        carries = {field: self._carry(k, field) for k, field in enumerate(plan.fields)}
-        compiled.execute("backward" + FUSED * self.is_fused, rows, streams, carries, self.call.shared)
+        kind = "backward+x" if self.is_fused else "backward"
+        carries = {field: self._carry(k, field) for k, field in enumerate(self.plan.fields)}
+        return LoopCall(self.call.compiled, kind, self.rows, streams, carries, self.call.shared)
+
+    def results(self, call: LoopCall) -> tuple[Tensor | None, list[Tensor], dict[str, Tensor]]:
+        """The derivatives of x, of the state and of the parameters, once the loop has run."""
         for column, name in self.copies:
             column.copy_(self.d_streams[name])
-        d_state = [last_rows(carries[field], rows, is_backward=True) for field in plan.fields]
-        self._weights(streams)
+        d_state = [last_rows(call.carries[field], self.rows, is_backward=True) for field in self.plan.fields]
+        self._weights(call.streams)
         self._vectors()
         d_x = self._linear()
         d_x = self._rest(d_x)
@@ -152,7 +156,8 @@ class Backward:
             parts = torch.split(self._columns(names).sum(0), widths)
             sums |= dict(zip(names, parts, strict=True))
         for param, name, shape in wanted:
-            self._collect(param, sums[name].reshape(shape).sum_to_size(self.call.shared[param].shape))
+            term, wanted_shape = sums[name].reshape(shape), self.call.shared[param].shape
+            self._collect(param, term if term.shape == wanted_shape else term.sum_to_size(wanted_shape))
 
     def _linear(self) -> Tensor | None:
         linear, weights, column = self.plan.linear, self.call.weights, 0
@@ -160,14 +165,15 @@ class Backward:
             return None
         input_size = weights[0].shape[1]
         if any(self._is_wanted(name) for name in linear.weights):
-            d_weight = outer_sum(self.d_joined, self.x[:, :input_size])
+            x = self.x if self.x.shape[1] == input_size else self.x[:, :input_size]
+            d_weight = outer_sum(self.d_joined, x)
             for name, weight in zip(linear.weights, weights, strict=True):
                 if self._is_wanted(name):
                     self._collect(name, d_weight[column : column + weight.shape[0]])
                 column += weight.shape[0]
         if not self.wants_x:
             return None
-        d_x = self.d_x if self.is_fused else self.d_joined @ (weights[0] if len(weights) == 1 else torch.cat(weights))
+        d_x = self.d_x if self.is_fused else self.d_joined @ one_below_another(weights)
         more = self.x.shape[1] - input_size
         return torch.nn.functional.pad(d_x, (0, more)) if more else d_x
 

@@ -7,7 +7,7 @@ from carrousel.engine.noise import MARK
 from carrousel.engine.passes.join_inputs import JOINED
 from carrousel.engine.passes.split_phases import Phase, split_phases
 from carrousel.engine.passes.truncate_gradient import CUT
-from carrousel.engine.plan import Plan
+from carrousel.engine.plan import Kind, Plan
 from carrousel.engine.views import SHOWS
 
 _FLOAT_BYTES = 4
@@ -32,9 +32,30 @@ def explain(plan: Plan) -> str:
             f"work: {flops(plan):,} floating-point operations a step and sequence forward, about three times that in training",
             *_cuts(graph),
             *_drawn(graph),
-            "threads: the rows of a batch are split over torch's threads where that pays; no barrier in the loop",
+            "threads: the rows of a batch and the directions of a layer are dealt out to torch's threads where that pays; "
+            + _units(plan),
         ]
     )
+
+
+def _units(plan: Plan) -> str:
+    """What threads do where there are fewer rows than threads."""
+    cuts = [plan.cuts(kind) for kind in _KINDS]
+    if not any(cuts):
+        return "the units of a sequence stay together"
+    words = [
+        f"{direction} {_barriers(len(one.barriers))}"
+        for direction, one in zip(_KINDS.values(), cuts, strict=True)
+        if one
+    ]
+    return f"where there are fewer rows, threads share units: {', '.join(words)}"
+
+
+_KINDS: dict[Kind, str] = {"train": "forward", "backward": "backward"}
+
+
+def _barriers(count: int) -> str:
+    return "without a barrier" if not count else f"with {count} barrier{'s' * (count > 1)} a step"
 
 
 def _cuts(graph: Graph) -> list[str]:

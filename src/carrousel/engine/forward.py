@@ -6,11 +6,20 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from carrousel.engine.compiled import FUSED, Compiled
+from carrousel.engine.compiled import Compiled, LoopCall
 from carrousel.engine.memory import Lease, lease
 from carrousel.engine.ops import OPS
 from carrousel.engine.passes.fuse_inputs import X
+from carrousel.engine.plan import Kind
 from carrousel.engine.rows import Rows, carry, last_rows
+
+_KINDS: dict[tuple[bool, bool], Kind] = {
+    (True, False): "train",
+    (False, False): "infer",
+    (True, True): "train+x",
+    (False, True): "infer+x",
+}
+"""Whether a tape is wanted, and whether the products on x_t are made in the loop -> the loop."""
 
 
 class Forward:
@@ -31,31 +40,36 @@ class Forward:
         self.streams: dict[str, Tensor] = {}
         self.leases: list[Lease] = []
         self.shared: dict[str, Tensor] = dict(params)
+        self.weights: list[Tensor] = []  # the matrices of the joined product
         self._state = state
         self.is_fused = compiled.is_fused(rows)
         self._hoist(x, params)
 
-    def run(self) -> tuple[Tensor, list[Tensor]]:
+    def loop(self) -> LoopCall:
+        """The loop to be run, with its memory."""
         plan, rows = self.plan, self.rows
-        kind = ("train" if self.is_training else "infer") + FUSED * self.is_fused
-        ready = self.compiled.loop(kind)
+        kind = _KINDS[self.is_training, self.is_fused]
         y = torch.empty(rows.total, self.compiled.output_size, dtype=self.compiled.dtype)
         if plan.loop[plan.output].op == "input":
             y.copy_(self.streams[plan.output])
         else:
             self.streams[plan.output] = y.detach()  # y itself will hold this call through its gradient
+        self._y = [y]
         carries = {
             field: carry(start, rows, is_backward=False) for field, start in zip(plan.fields, self._state, strict=True)
         }
-        for buffer, size in zip(ready.loop.buffers, ready.row_sizes, strict=True):
-            if buffer.kind == "stream" and buffer.name not in self.streams:
-                self.streams[buffer.name] = self._tape(buffer.name, size)
-        self.compiled.execute(kind, rows, self.streams, carries, self.shared)
-        last = [last_rows(carries[field], rows, is_backward=False) for field in plan.fields]
+        for name, size in self.compiled.written(kind):
+            if name not in self.streams:
+                self.streams[name] = self._tape(name, size)
+        return LoopCall(self.compiled, kind, rows, self.streams, carries, self.shared)
+
+    def results(self, call: LoopCall) -> tuple[Tensor, list[Tensor]]:
+        """Outputs and the last state, once the loop has run."""
+        last = [last_rows(call.carries[field], self.rows, is_backward=False) for field in self.plan.fields]
         if not self.is_training:
             self.streams.clear()
             self.leases.clear()
-        return y, last
+        return self._y.pop(), last
 
     def _hoist(self, x: Tensor, params: Mapping[str, Tensor]) -> None:
         """Everything that needs no state, for all rows at once."""
@@ -65,24 +79,19 @@ class Forward:
         if plan.rest.outputs:
             self._evaluate_rest(x, params)
         if linear.names:
-            x_t = x.detach()[:, : self.weights[0].shape[1]]  # random numbers of the step are further columns
+            self.weights = [self.shared[name].detach() for name in linear.weights]
+            heights = [matrix.shape[0] for matrix in self.weights]
+            x_t, columns = x.detach(), self.weights[0].shape[1]
+            if x_t.shape[1] != columns:  # random numbers of the step are further columns
+                x_t = x_t[:, :columns]
             if self.is_fused:
                 self.streams[X] = x_t
                 if not self.is_training:
                     return
-            joined = self._leased(x.shape[0], sum(weight.shape[0] for weight in self.weights))
+            joined = self._leased(x.shape[0], sum(heights))
             if not self.is_fused:
-                weight = self.weights[0] if len(self.weights) == 1 else torch.cat(self.weights)
-                torch.mm(x_t, weight.t(), out=joined)
-            column = 0
-            for name, matrix in zip(linear.names, self.weights, strict=True):
-                self.streams[name] = joined[:, column : column + matrix.shape[0]]
-                column += matrix.shape[0]
-
-    @property
-    def weights(self) -> list[Tensor]:
-        """The matrices of the joined product."""
-        return [self.shared[name].detach() for name in self.plan.linear.weights]
+                torch.mm(x_t, one_below_another(self.weights).t(), out=joined)
+            self.streams |= dict(zip(linear.names, torch.split(joined, heights, dim=1), strict=True))
 
     def _evaluate_rest(self, x: Tensor, params: Mapping[str, Tensor]) -> None:
         """The part of the prologue that is no joined product, by torch, whose own derivative is used."""
@@ -118,3 +127,15 @@ class Forward:
         taken = lease(height * width, self.compiled.dtype)
         self.leases.append(taken)
         return taken.tensor.view(height, width)
+
+
+def one_below_another(matrices: Sequence[Tensor]) -> Tensor:
+    """Matrices joined along their rows; where they lie like that in memory already, as it is."""
+    first, end = matrices[0], matrices[0].data_ptr()
+    for matrix in matrices:
+        is_next = matrix.data_ptr() == end and matrix.is_contiguous()
+        if not is_next or matrix.untyped_storage().data_ptr() != first.untyped_storage().data_ptr():
+            return torch.cat(list(matrices))
+        end += matrix.numel() * matrix.itemsize
+    rows = sum(matrix.shape[0] for matrix in matrices)
+    return first.as_strided((rows, first.shape[1]), (first.shape[1], 1))

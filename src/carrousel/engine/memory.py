@@ -18,7 +18,7 @@ class Lease:
 
     def __init__(self, storage: Tensor, size: int) -> None:
         self._storage = storage
-        self.tensor = storage[:size]
+        self.tensor = storage.narrow(0, 0, size)
 
     def __del__(self) -> None:
         global _kept

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 from carrousel.engine.derivatives import PREFIX, RULES, WITHOUT_DERIVATIVE
 from carrousel.engine.graph import Graph, Node
-from carrousel.engine.lower.llvm import lower, unsupported
-from carrousel.engine.lower.loop import Loop, Traffic
+from carrousel.engine.lower.llvm import cuts_of, lower, unsupported
+from carrousel.engine.lower.loop import Cuts, Loop, Traffic
 from carrousel.engine.passes.choose_tape import choose_tape
 from carrousel.engine.passes.differentiate import NEXT, OUTPUT, differentiate
 from carrousel.engine.passes.fuse_inputs import D_X, derive_input, fuse_inputs
@@ -25,6 +26,9 @@ from carrousel.engine.views import view
 
 _MOST_PRODUCTS = 4
 """Products of one phase whose sums fit into the registers for six rows."""
+
+Kind = Literal["train", "infer", "backward", "train+x", "infer+x", "backward+x"]
+"""The loops of a plan: forward with a tape, forward without, backward; +x: with the products on x_t in the loop's own tiles."""
 
 
 @dataclass(frozen=True)
@@ -169,37 +173,66 @@ class Plan:
                     break
         return taken
 
-    def forward_loop(self, element: str, width: int, *, is_training: bool, is_fused: bool = False) -> Loop:
-        """The forward loop as LLVM text; with the tape only when training, with the products on x_t when fused."""
-        loop = self.fused if is_fused else self.loop
-        assert loop is not None
+    def loop_of(self, kind: Kind, element: str, width: int, *, is_shared: bool = False) -> Loop:
+        """A loop as LLVM text; `is_shared` where several threads share the units of its rows."""
+        return lower(
+            self.graph_of(kind), self._traffic(kind), element, width, kind.replace("+", "_"), is_shared=is_shared
+        )
+
+    def cuts(self, kind: Kind) -> Cuts | None:
+        """How several threads would share the units of a loop; None where they cannot."""
+        is_moved_in_place = any(not phase.is_tiled and phase.nodes[0].name in self.in_place for phase in self.phases)
+        if is_moved_in_place:  # where each part does all of a phase, a late one would read what is overwritten
+            return None
+        return cuts_of(self.graph_of(kind), self._traffic(kind))
+
+    def written(self, kind: Kind) -> tuple[str, ...]:
+        """Values that a loop writes for every step."""
+        graph, traffic = self.graph_of(kind), self._traffic(kind)
+        return tuple(view(graph, name).source for name in (*traffic.stream_writes, *traffic.copies))
+
+    def phases_of(self, kind: Kind) -> tuple[Phase, ...]:
+        """The phases of a loop."""
+        return split_phases(self.graph_of(kind), self._traffic(kind).stream_writes)
+
+    def graph_of(self, kind: Kind) -> Graph:
+        """A step of a loop."""
+        found = {
+            "backward": self.backward,
+            "backward+x": self.backward_to_x,
+            "train+x": self.fused,
+            "infer+x": self.fused,
+        }
+        graph = found.get(kind, self.loop)
+        assert graph is not None
+        return graph
+
+    def _traffic(self, kind: Kind) -> Traffic:
+        graph = self.graph_of(kind)
+        if kind.startswith("backward"):
+            return self._backward_traffic(graph)
+        is_training = kind.startswith("train")
         state_tape = tuple(n for n in self.tape if n in self.carries)
-        made_tape = tuple(n for n in self.tape if loop[n].op not in ("state", "input"))
-        traffic = Traffic(
-            streams=tuple(node.name for node in loop.leaves("input")),
+        made_tape = tuple(n for n in self.tape if graph[n].op not in ("state", "input"))
+        return Traffic(
+            streams=tuple(node.name for node in graph.leaves("input")),
             carries=self.carries,
             stream_writes=(self.output, *(n for n in made_tape if is_training and n != self.output)),
-            carry_writes={role.removeprefix("state."): n for role, n in loop.outputs if role != "output"},
+            carry_writes={role.removeprefix("state."): n for role, n in graph.outputs if role != "output"},
             copies=state_tape if is_training else (),
         )
-        symbol = ("train" if is_training else "infer") + "_fused" * is_fused
-        return lower(loop, traffic, element, width, symbol)
 
-    def backward_loop(self, element: str, width: int, *, is_fused: bool = False) -> Loop:
-        """The backward loop as LLVM text; with the derivative of x_t when fused."""
-        backward = self.backward_to_x if is_fused else self.backward
-        assert backward is not None
+    def _backward_traffic(self, backward: Graph) -> Traffic:
         grads = {node.name: node.name for node in backward.leaves("grad")}
-        traffic = Traffic(
+        return Traffic(
             streams=tuple(n.name for n in backward.nodes if n.op == "saved" or n.name == OUTPUT),
             carries={n: n.removeprefix(PREFIX).removesuffix(NEXT) for n in grads if n != OUTPUT},
-            stream_writes=(*self.backward_streams, *([D_X] * is_fused)),
+            stream_writes=(*self.backward_streams, *([D_X] if D_X in backward else [])),
             carry_writes={
                 role.removeprefix("state."): name for role, name in backward.outputs if role.startswith("state.")
             },
             is_backward=True,
         )
-        return lower(backward, traffic, element, width, "backward" + "_fused" * is_fused)
 
     @cached_property
     def backward_streams(self) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """How sequences of different lengths lie in memory, and the two halves of their states."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, cast
 
@@ -51,7 +52,7 @@ def lay_out(steps: int, batch: int, lengths: Tensor | None, reset: Tensor | None
     """The rows of a batch, with its lengths and resets."""
     resets = None if reset is None else reset.reshape(steps * batch).to(torch.uint8)
     if lengths is None:
-        return Rows(steps, batch, np.arange(steps + 1, dtype=np.int64) * batch, None, None, None, resets)
+        return Rows(steps, batch, _even_offsets(steps, batch), None, None, None, resets)
     sorted_lengths, order = torch.sort(lengths.cpu(), descending=True, stable=True)
     alive = torch.arange(steps)[:, None] < sorted_lengths
     offsets = np.concatenate([[0], alive.sum(1).cumsum(0).numpy()]).astype(np.int64)
@@ -61,13 +62,18 @@ def lay_out(steps: int, batch: int, lengths: Tensor | None, reset: Tensor | None
     )
 
 
+@lru_cache(maxsize=64)
+def _even_offsets(steps: int, batch: int) -> Any:
+    offsets = np.arange(steps + 1, dtype=np.int64) * batch
+    offsets.flags.writeable = False
+    return offsets
+
+
 def carry(start: Tensor, rows: Rows, *, is_backward: bool) -> Tensor:
     """Two halves of state rows; the one that the first step of each sequence reads holds `start`."""
     carry = torch.empty(2, rows.batch, start.shape[1], dtype=start.dtype)
-    if not is_backward:
-        carry[0] = start
-    elif rows.lengths is None:
-        carry[rows.steps % 2] = start
+    if not is_backward or rows.lengths is None:
+        carry.select(0, rows.steps % 2 if is_backward else 0).copy_(start)
     else:
         carry[rows.lengths % 2, torch.arange(rows.batch)] = start
     return carry

@@ -229,11 +229,11 @@ def _params(module: nn.RNNBase, cell: Cell, suffix: str) -> Mapping[str, Tensor]
     if not gates:
         return {"W": weight_ih, "R": weight_hh, "b": bias_ih + bias_hh}
     params: dict[str, Tensor] = {}
-    parts = (tensor.chunk(len(gates)) for tensor in (weight_ih, weight_hh, bias_ih, bias_hh))
-    for gate, w, r, b_ih, b_hh in zip(gates, *parts, strict=True):
-        is_split = gate == "n"  # the GRU's candidate: its recurrent bias lies inside the reset gate's product
-        params |= {f"W_{gate}": w, f"R_{gate}": r, f"b_{gate}": b_ih if is_split else b_ih + b_hh}
-        params |= {"b_hn": b_hh} if is_split else {}
+    parts = (tensor.chunk(len(gates)) for tensor in (weight_ih, weight_hh, bias_ih + bias_hh))
+    for gate, w, r, b in zip(gates, *parts, strict=True):
+        params |= {f"W_{gate}": w, f"R_{gate}": r, f"b_{gate}": b}
+    if "n" in gates:  # the GRU's candidate: its recurrent bias lies inside the reset gate's product
+        params |= {"b_n": bias_ih.chunk(len(gates))[-1], "b_hn": bias_hh.chunk(len(gates))[-1]}
     if module.proj_size:
         params["W_hr"] = cast(Tensor, getattr(module, "weight_hr" + suffix))
     return params

@@ -1,9 +1,7 @@
 """Where the random numbers of a layer go in: behind x_t, on what layers hand on, on recurrent weights."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,15 +12,12 @@ from carrousel.engine.noise import is_per_sequence
 from carrousel.errors import ConfigError
 from carrousel.layers.draw import Draw
 
-Run = Callable[..., tuple[Tensor, list[Tensor], dict[str, Tensor]]]
-"""(params, x, state, ...) -> outputs, last state, recorded values: how a `Program` is called."""
 
-
-def widened(program: Program, draw: Draw | None, place: str) -> Run:
-    """The program, called with x alone: the random numbers that its step reads are drawn behind it."""
+def widened(program: Program, draw: Draw | None, place: str, x: Tensor) -> Tensor:
+    """What the program is called with: x alone, or with the random numbers that its step reads drawn behind it."""
     if draw is None or not program.noise:
-        return program
-    return partial(_call, program, draw, place)
+        return x
+    return torch.cat([x, *(_columns(program, leaf, draw, place, x) for leaf in program.noise)], dim=-1)
 
 
 def refuse_noise(programs: Sequence[Program]) -> None:
@@ -33,11 +28,6 @@ def refuse_noise(programs: Sequence[Program]) -> None:
                 f"Recurrent: stream() of {program.graph.name}, whose step draws random numbers ({program.noise[0].name}), expected "
                 "a cell without any. Run whole sequences."
             )
-
-
-def _call(program: Program, draw: Draw, place: str, params: Any, x: Tensor, *rest: Any) -> Any:
-    columns = [_columns(program, leaf, draw, place, x) for leaf in program.noise]
-    return program(params, torch.cat([x, *columns], dim=-1), *rest)
 
 
 def _columns(program: Program, leaf: Node, draw: Draw, place: str, x: Tensor) -> Tensor:

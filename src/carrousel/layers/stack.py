@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from carrousel.engine import Program
+from carrousel.engine import Call, Program, run_together
 from carrousel.layers.draw import Draw
-from carrousel.layers.noise import Run, dropped, widened
+from carrousel.layers.noise import dropped, widened
 
 
 @dataclass(frozen=True)
@@ -62,15 +61,17 @@ def run_stack(
     for layer, program in enumerate(stack.programs):
         x = dropped(x, between if layer else inputs, stack.draw, f"{layer}.x", is_per_sequence=True)
         record = program.named_values if stack.is_recording else ()
-        halves: list[Tensor] = []
+        calls: list[Call] = []
         for direction in range(stack.directions):
             start = [field[layer * stack.directions + direction] for field in state]
-            noisy = widened(program, stack.draw, f"{layer}.{direction}")
-            run = partial(run_backwards, noisy) if direction else noisy
-            y, after, values = run(stack.params(layer, direction), x, start, lengths, reset, record)
-            halves.append(y)
-            last.append(after)
-            recorded.append(values)
+            turned = _turned(x, reset, lengths) if direction else (x, reset)
+            inputs_of = widened(program, stack.draw, f"{layer}.{direction}", turned[0])
+            calls.append(Call(program, stack.params(layer, direction), inputs_of, start, lengths, turned[1], record))
+        results = run_together(calls)
+        halves = [reverse(y, lengths) if direction else y for direction, (y, _, _) in enumerate(results)]
+        last += [after for _, after, _ in results]
+        for direction, (_, _, values) in enumerate(results):
+            recorded.append({name: reverse(value, lengths) if direction else value for name, value in values.items()})
         x = torch.cat(halves, dim=-1) if len(halves) > 1 else halves[0]
         if stack.dropout and layer + 1 < len(stack.programs):
             x = dropped(x, stack.dropout, stack.draw, f"{layer}.y")
@@ -78,21 +79,13 @@ def run_stack(
     return x, [torch.stack(field) for field in zip(*last, strict=True)], recorded
 
 
-def run_backwards(
-    program: Run,
-    params: Mapping[str, Tensor],
-    x: Float[Tensor, "T B D"],
-    state: Sequence[Tensor],
-    lengths: Int[Tensor, " B"] | None,
-    reset: Bool[Tensor, "T B"] | None,
-    record: Sequence[str] = (),
-) -> tuple[Tensor, list[Tensor], dict[str, Tensor]]:
-    """One layer against time, from each row's last valid step; results are laid out forwards again."""
+def _turned(
+    x: Tensor, reset: Bool[Tensor, "T B"] | None, lengths: Int[Tensor, " B"] | None
+) -> tuple[Tensor, Tensor | None]:
+    """Input and resets from each row's last valid step to its first."""
     if reset is not None:  # going backwards, a sequence ends where the one after it begins
-        reset = torch.cat([reset[1:], torch.zeros_like(reset[:1])])
-    turned = None if reset is None else reverse(reset, lengths)
-    y, last, values = program(params, reverse(x, lengths), state, lengths, turned, record)
-    return reverse(y, lengths), last, {name: reverse(value, lengths) for name, value in values.items()}
+        reset = reverse(torch.cat([reset[1:], torch.zeros_like(reset[:1])]), lengths)
+    return reverse(x, lengths), reset
 
 
 def reverse(x: Tensor, lengths: Int[Tensor, " B"] | None) -> Tensor:

@@ -11,7 +11,7 @@ from carrousel.engine import Program
 from carrousel.engine.doctor.probes import Given
 from carrousel.engine.lower.moves import MOVES
 from carrousel.engine.lower.vector_math import VECTOR
-from carrousel.engine.run import run
+from carrousel.engine.run import Recurrence, run
 from carrousel.engine.stream import CompiledSteps
 
 
@@ -37,7 +37,8 @@ class Lowering:
 
 
 def _llvm(program: Program, given: Given) -> tuple[Tensor, Sequence[Tensor]]:
-    return run(program.compiled(given.x.dtype), given.params, given.x, given.state, given.lengths, given.reset)
+    compiled = program.compiled(given.x.dtype)
+    return run([Recurrence(compiled, given.params, given.x, given.state, given.lengths, given.reset)])[0]
 
 
 def _stream(program: Program, given: Given) -> tuple[Tensor, Sequence[Tensor]]:

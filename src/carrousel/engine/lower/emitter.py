@@ -34,11 +34,14 @@ class Emitter:
         self.declared: dict[str, str] = {}
         self._count = 0
 
-    def function(self, symbol: str) -> str:
-        """The module with all that was written as one function."""
+    def function(self, symbol: str, further: tuple[str, ...] = ()) -> str:
+        """The module with all that was written as one function; further arguments are "part" and "parts", or pointers."""
         body = "\n".join(["entry:", *self.entry, *self.lines, "  ret void"])
         rest = "\n".join([*self.declared.values(), "!0 = !{}"])
-        return f"define void @{symbol}({_ARGUMENTS}) nounwind {{\n{body}\n}}\n{rest}\n"
+        arguments = ", ".join(
+            [_ARGUMENTS, *(f"{'i64' if name.startswith('part') else 'ptr'} %{name}" for name in further)]
+        )
+        return f"define void @{symbol}({arguments}) nounwind {{\n{body}\n}}\n{rest}\n"
 
     def name(self, hint: str = "v") -> str:
         self._count += 1

@@ -8,8 +8,10 @@ come first, so a finished sequence costs nothing. T, B and all sizes are run-tim
 from typing import cast
 
 from carrousel.engine.graph import TRUTH, Graph, Shape
+from carrousel.engine.lower import barrier
+from carrousel.engine.lower.cuts import cut_units
 from carrousel.engine.lower.emitter import Emitter, literal
-from carrousel.engine.lower.loop import Kind, Loop, Traffic
+from carrousel.engine.lower.loop import Cut, Cuts, Kind, Loop, Traffic
 from carrousel.engine.lower.memory_map import MemoryMap
 from carrousel.engine.lower.moves import MOVES, move
 from carrousel.engine.lower.tiles import Tiles
@@ -33,7 +35,7 @@ def unsupported(graph: Graph) -> str:
     return ""
 
 
-def lower(graph: Graph, traffic: Traffic, element: str, width: int, symbol: str) -> Loop:
+def lower(graph: Graph, traffic: Traffic, element: str, width: int, symbol: str, *, is_shared: bool = False) -> Loop:
     """The loop of a graph as LLVM text.
 
     Args:
@@ -42,14 +44,27 @@ def lower(graph: Graph, traffic: Traffic, element: str, width: int, symbol: str)
         element: "float" or "double".
         width: elements of a vector register.
         symbol: name of the function.
+        is_shared: several threads make the units of the same rows, each a part of them; the function takes three further
+            arguments (`barrier.ARGUMENTS`). Only for loops that `cuts_of` can cut.
     """
     e = Emitter(element, width)
     memory = MemoryMap(graph, traffic, split_phases(graph, traffic.stream_writes), e)
+    cuts = cut_units(memory) if is_shared else None
     memory.open()
+    if cuts is not None:
+        memory.deal(cuts)
+    step = _Step(memory, traffic)
     with e.loop(0, "%steps") as counter:
         time = e.i64("sub", e.i64("sub", "%steps", 1), counter) if traffic.is_backward else counter
-        _Step(memory, traffic).emit(time)
-    return Loop(symbol, e.function(symbol), tuple(memory.buffers), memory.letters, memory.phases)
+        step.emit(time)
+    text = e.function(symbol, () if cuts is None else barrier.ARGUMENTS)
+    text += "" if cuts is None else barrier.meet()
+    return Loop(symbol, text, tuple(memory.buffers), memory.letters, memory.phases, cuts)
+
+
+def cuts_of(graph: Graph, traffic: Traffic) -> Cuts | None:
+    """How several threads would share the units of a loop; None where they cannot."""
+    return cut_units(MemoryMap(graph, traffic, split_phases(graph, traffic.stream_writes), Emitter("float", 1)))
 
 
 class _Step:
@@ -57,6 +72,8 @@ class _Step:
 
     def __init__(self, memory: MemoryMap, traffic: Traffic) -> None:
         self.memory, self.traffic, self.e, self.graph = memory, traffic, memory.e, memory.graph
+        self.barriers: tuple[int, ...] = () if memory.cuts is None else memory.cuts.barriers
+        self.barrier = barrier.Barrier(memory) if self.barriers else None
 
     def emit(self, time: str) -> None:
         e, memory = self.e, self.memory
@@ -68,12 +85,19 @@ class _Step:
         for leaf in self.traffic.copies:
             with e.loop("%first", self.alive) as slot:
                 source = memory.row("carry", self.traffic.carries[leaf], slot)
-                self._copy_row(source, memory.row("stream", leaf, slot), self.graph[leaf].shape)
+                self._copy_row(
+                    source,
+                    memory.row("stream", leaf, slot),
+                    self.graph[leaf].shape,
+                    self._dealt(self.traffic.carries[leaf]),
+                )
         for number, phase in enumerate(memory.phases):
+            if self.barrier is not None and number in self.barriers:
+                self.barrier.emit(is_first=number == self.barriers[0])
             if phase.is_tiled:
                 Tiles(memory, number, phase, self.alive).emit()
             else:
-                move(memory, phase.nodes[0], self.alive)
+                move(memory, phase.nodes[0], self.alive, memory.cut(number))
         self._copy_unmade_outputs()
         if self.traffic.is_backward:
             self._reset_rows(is_next=True)
@@ -90,18 +114,25 @@ class _Step:
         if source in self.memory.place:
             return
         node = self.graph[source]
+        cut = self._dealt(target if kind == "carry" else self.traffic.carries.get(source))
         with e.loop("%first", self.alive) as slot:
             row = self.memory.row(kind, target, slot, is_next=True)
             if node.op == "constant":
                 number = literal(float(cast(float, node.settings["value"])), e.element)
-                with e.loop(0, self.memory.size(self.graph[name].shape)) as k:
+                with e.loop(*self.memory.elements(cut, self.memory.size(self.graph[name].shape))) as k:
                     e.store(e.element, number, e.at(row, k))
             else:
-                self._copy_row(self.memory.row(*self.memory.home(source), slot), row, self.graph[name].shape)
+                start = self.memory.row(*self.memory.home(source), slot)
+                self._copy_row(start, row, self.graph[name].shape, cut)
 
-    def _copy_row(self, source: str, target: str, axes: Shape) -> None:
+    def _dealt(self, state: str | None) -> Cut | None:
+        """How the rows of a state are dealt out; None where each part does all of them."""
+        cuts = self.memory.cuts
+        return None if cuts is None or state is None else cuts.carries[state]
+
+    def _copy_row(self, source: str, target: str, axes: Shape, cut: Cut | None) -> None:
         e, size = self.e, self.memory.size(axes)
-        with e.loop(0, size, e.width) as column:
+        with e.loop(*self.memory.elements(cut, size), e.width) as column:
             mask = e.lanes_below(e.i64("sub", size, column))
             e.masked_store(e.masked_load(e.at(source, column), mask), e.at(target, column), mask)
 
@@ -113,5 +144,6 @@ class _Step:
             with e.when(e.value(f"icmp ne i8 {flag}, 0")):
                 for buffer in [b for b in memory.buffers if b.kind == "carry"]:
                     row = memory.row("carry", buffer.name, slot, is_next=is_next)
-                    with e.loop(0, memory.size(buffer.axes)) as k:
+                    bounds = memory.elements(self._dealt(buffer.name), memory.size(buffer.axes))
+                    with e.loop(*bounds) as k:
                         e.store(e.element, literal(0.0, e.element), e.at(row, k))

@@ -30,6 +30,51 @@ class Buffer:
 
 
 @dataclass(frozen=True)
+class Cut:
+    """How the elements of a row are dealt out: neighbouring ones stay together.
+
+    Args:
+        axes: of the units that are counted.
+        count: of these units, or of elements where they are vectors.
+        total: elements of the row.
+        in_vectors: whether a unit is a vector of elements.
+    """
+
+    axes: Shape
+    count: int
+    total: int
+    in_vectors: bool
+
+    def deals_as(self, other: "Cut | None") -> bool:
+        """Whether each part gets the same elements by both."""
+        if other is None:
+            return False
+        return (self.count, self.total, self.in_vectors) == (other.count, other.total, other.in_vectors)
+
+    def share(self, parts: int, width: int) -> float:
+        """The part of the elements that the slowest thread makes."""
+        units = -(-self.count // width) if self.in_vectors else self.count
+        return -(-units // parts) / units
+
+
+@dataclass(frozen=True)
+class Cuts:
+    """A step dealt out.
+
+    Args:
+        phases: for each phase; None where every part does all of it.
+        carries: state field -> how its rows are dealt out, as by what writes them.
+        barriers: numbers of the phases before which the parts wait for each other, in order.
+        crossing: elements of a row that a part reads though others made some of them.
+    """
+
+    phases: tuple[Cut | None, ...]
+    carries: dict[str, Cut]
+    barriers: tuple[int, ...]
+    crossing: int
+
+
+@dataclass(frozen=True)
 class Loop:
     """A lowered loop.
 
@@ -39,6 +84,7 @@ class Loop:
         buffers: in the order in which the function expects them.
         axes: letters whose sizes the function expects, in order.
         phases: as scheduled.
+        cuts: how several threads share the units; None where one makes all units of its rows.
     """
 
     symbol: str
@@ -46,6 +92,7 @@ class Loop:
     buffers: tuple[Buffer, ...]
     axes: tuple[str, ...]
     phases: tuple[Phase, ...]
+    cuts: Cuts | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from carrousel.engine.graph import Graph, Shape, axis_size
 from carrousel.engine.lower.emitter import Emitter
-from carrousel.engine.lower.loop import Buffer, Kind, Traffic
+from carrousel.engine.lower.loop import Buffer, Cut, Cuts, Kind, Traffic
 from carrousel.engine.passes.spell_broadcasts import ELEMENTWISE
 from carrousel.engine.passes.split_phases import Phase, inline
 from carrousel.engine.views import is_whole, view
@@ -36,6 +36,8 @@ class MemoryMap:
         self.sizes: dict[str, str] = {}
         self.row_sizes: dict[int, str] = {}
         self.strides = "%strides"
+        self.cuts: Cuts | None = None
+        self.bounds: list[tuple[Cut, str, str]] = []
         self._declare_all()
 
     # ---- what there is
@@ -143,6 +145,56 @@ class MemoryMap:
             return "stream", source
         return ("vector", source) if op == "param" else ("scratch", source)
 
+    # ---- parts of the units
+
+    def deal(self, cuts: Cuts) -> None:
+        """Make only the part of the units that the arguments of the call name."""
+        e, self.cuts = self.e, cuts
+        self.part, self.parts = e.local("i64"), e.local("i64")
+        e.store("i64", "%part", self.part)
+        e.store("i64", "%parts", self.parts)
+        for cut in (*cuts.phases, *cuts.carries.values()):
+            if cut is not None and not any(cut.deals_as(other) for other, _, _ in self.bounds):
+                self.bounds.append((cut, e.local("i64"), e.local("i64")))
+        self.set_bounds()
+
+    def cut(self, phase: int) -> Cut | None:
+        """How the units of a phase are dealt out; None where this call makes all of them."""
+        return None if self.cuts is None else self.cuts.phases[phase]
+
+    def set_bounds(self) -> None:
+        """Work out which units belong to the part."""
+        e = self.e
+        part, parts = e.load("i64", self.part), e.load("i64", self.parts)
+        for cut, first, last in self.bounds:
+            units = self.size(cut.axes)
+            if cut.in_vectors:
+                units = e.i64("sdiv", e.i64("add", units, e.width - 1), e.width)
+            e.store("i64", e.i64("sdiv", e.i64("mul", units, part), parts), first)
+            e.store("i64", e.i64("sdiv", e.i64("mul", units, e.i64("add", part, 1)), parts), last)
+
+    def units(self, cut: Cut | None, stop: str) -> tuple[str, str]:
+        """The first unit of this part and the one after its last, of `stop` units."""
+        if cut is None:
+            return "0", stop
+        first, last = next((first, last) for other, first, last in self.bounds if cut.deals_as(other))
+        return self.e.load("i64", first), self.e.load("i64", last)
+
+    def vectors(self, cut: Cut | None, size: str) -> tuple[str, str]:
+        """The first element of this part and the one after its last, of `size` elements, where the units are vectors."""
+        if cut is None or not cut.in_vectors:
+            return "0", size
+        first, last = self.units(cut, size)
+        return self.e.i64("mul", first, self.e.width), self.e.i64("mul", last, self.e.width)
+
+    def elements(self, cut: Cut | None, size: str) -> tuple[str, str]:
+        """The first element of this part and the one after its last, of `size` elements, whatever the units are."""
+        if cut is None:
+            return "0", size
+        first, last = self.units(cut, size)
+        each = str(self.e.width) if cut.in_vectors else self.e.i64("sdiv", size, self.size(cut.axes))
+        return self.e.i64("mul", first, each), self.e.minimum(self.e.i64("mul", last, each), size)
+
     # ---- addresses
 
     def open(self) -> None:
@@ -181,9 +233,9 @@ class MemoryMap:
             stride = e.argument("i64", self.strides, str(number))
             return e.at(base, e.i64("mul", e.i64("add", self.offset, slot), stride))
         size = self.row_sizes[number]
-        if kind == "scratch":
+        if kind == "scratch" and self.cuts is None:
             return e.at(base, e.i64("mul", slot, size))
-        half = self.write_half if is_next else self.read_half
+        half = self.write_half if is_next and kind == "carry" else self.read_half
         return e.at(base, e.i64("mul", e.i64("add", e.i64("mul", half, "%rows"), slot), size))
 
     def target_rows(self, name: str, slot: str) -> list[str]:

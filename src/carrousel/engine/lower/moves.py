@@ -5,7 +5,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import cast
 
-from carrousel.engine.graph import Node, Shape, axis_size
+from carrousel.engine.graph import Graph, Node, Shape, axis_size
+from carrousel.engine.lower.loop import Cut
 from carrousel.engine.lower.memory_map import MemoryMap
 from carrousel.engine.lower.reader import Place, Reader
 from carrousel.engine.passes.split_phases import REDUCTIONS
@@ -15,22 +16,22 @@ MOVES = REDUCTIONS | SHOWS | {"concatenate", "pad", "copy"}
 """Operations that read elements elsewhere than they write them; those of SHOWS where strides cannot express them."""
 
 
-def move(memory: MemoryMap, node: Node, alive: str) -> None:
-    """One such node, for all rows of the step."""
+def move(memory: MemoryMap, node: Node, alive: str, cut: Cut | None = None) -> None:
+    """One such node, for all rows of the step; of its elements those that `cut` gives to this part."""
     with memory.e.loop("%first", alive) as slot:
         rows = memory.target_rows(node.name, slot)
         if node.op in REDUCTIONS:
-            _reduce(memory, node, slot, rows)
+            _reduce(memory, node, slot, rows, cut)
         elif node.op == "concatenate":
             _concatenate(memory, node, slot, rows)
         elif node.op == "pad":
             _pad(memory, node, slot, rows)
         else:
-            _copy(memory, node.args[0], slot, rows, memory.graph[node.args[0]].shape)
+            _copy(memory, node.args[0], slot, rows, memory.graph[node.args[0]].shape, cut)
 
 
 @dataclass(frozen=True)
-class _Run:
+class Run:
     """A part of an axis that is counted through: the number of the axis, its size, and the parts of the axis behind it."""
 
     axis: int
@@ -38,12 +39,25 @@ class _Run:
     behind: Shape
 
 
-def _runs(memory: MemoryMap, shape: Shape) -> list[_Run]:
-    found: list[_Run] = []
+def runs_of(graph: Graph, shape: Shape) -> list[Run]:
+    """The runs that a value of this shape is counted through, outermost first."""
+    found: list[Run] = []
     for axis, name in enumerate(shape):
-        parts = tuple(part for part in name.split("*") if axis_size(part, memory.graph.sizes) != 1)
-        found += [_Run(axis, part, parts[k + 1 :]) for k, part in enumerate(parts)]
-    return found or [_Run(0, "1", ())]
+        parts = tuple(part for part in name.split("*") if axis_size(part, graph.sizes) != 1)
+        found += [Run(axis, part, parts[k + 1 :]) for k, part in enumerate(parts)]
+    return found or [Run(0, "1", ())]
+
+
+def _bounds(memory: MemoryMap, runs: Sequence[Run], number: int, cut: Cut | None) -> tuple[str, str]:
+    """Where counting through a run begins and ends; a cut is one of the outermost run."""
+    size = memory.size((runs[number].size,))
+    if number:
+        return "0", size
+    return memory.vectors(cut, size) if len(runs) == 1 else memory.units(cut, size)
+
+
+def _step(memory: MemoryMap, runs: Sequence[Run], number: int) -> int:
+    return memory.e.width if number == len(runs) - 1 else 1
 
 
 def _distances(memory: MemoryMap, shape: Shape) -> list[str]:
@@ -51,7 +65,7 @@ def _distances(memory: MemoryMap, shape: Shape) -> list[str]:
     return [memory.size(shape[k + 1 :]) for k in range(len(shape))] or ["1"]
 
 
-def _at(memory: MemoryMap, runs: Sequence[_Run], index: Sequence[str], distances: Sequence[str]) -> str:
+def _at(memory: MemoryMap, runs: Sequence[Run], index: Sequence[str], distances: Sequence[str]) -> str:
     """How far the element at a place lies from the first."""
     e, place = memory.e, "0"
     for run, position in zip(runs, index, strict=True):
@@ -60,23 +74,23 @@ def _at(memory: MemoryMap, runs: Sequence[_Run], index: Sequence[str], distances
     return place
 
 
-def _reader(
-    memory: MemoryMap, shape: Shape, runs: Sequence[_Run], index: Sequence[str], slot: str, mask: str
-) -> Reader:
+def _reader(memory: MemoryMap, shape: Shape, runs: Sequence[Run], index: Sequence[str], slot: str, mask: str) -> Reader:
     column = _at(memory, runs, index, _distances(memory, shape))
     return Reader(memory, Place(slot, column, mask, tuple(run.size for run in runs), tuple(index)))
 
 
-def _copy(memory: MemoryMap, arg: str, slot: str, rows: Sequence[str], into: Shape) -> None:
+def _copy(memory: MemoryMap, arg: str, slot: str, rows: Sequence[str], into: Shape, cut: Cut | None = None) -> None:
     """The elements of a value into rows, as a part of a value of another shape."""
     e, shape, sizes = memory.e, memory.graph[arg].shape, memory.graph.sizes
-    runs = _runs(memory, shape)
+    runs = runs_of(memory.graph, shape)
     distances = _distances(memory, into)
     behind = "*".join(("1", *runs[-1].behind, *into[runs[-1].axis + 1 :]))
     with ExitStack() as stack:
-        index = [stack.enter_context(e.loop(0, memory.size((run.size,)))) for run in runs[:-1]]
+        index = [
+            stack.enter_context(e.loop(*_bounds(memory, runs, k, cut), _step(memory, runs, k)))
+            for k in range(len(runs))
+        ]
         length = memory.size((runs[-1].size,))
-        index.append(stack.enter_context(e.loop(0, length, e.width)))
         mask = e.lanes_below(e.i64("sub", length, index[-1]))
         value = _reader(memory, shape, runs, index, slot, mask).read(arg)
         place = _at(memory, runs, index, distances)
@@ -113,11 +127,11 @@ def _axis(node: Node) -> int:
     return cast(int, node.settings["axis"])
 
 
-def _reduce(memory: MemoryMap, node: Node, slot: str, rows: Sequence[str]) -> None:
+def _reduce(memory: MemoryMap, node: Node, slot: str, rows: Sequence[str], cut: Cut | None) -> None:
     """Sum or maximum along an axis: lane by lane, and over the lanes at the end where the vectors run along that axis."""
     e, (arg,) = memory.e, node.args
     shape = memory.graph[arg].shape
-    runs = _runs(memory, shape)
+    runs = runs_of(memory.graph, shape)
     last = len(runs) - 1
     gone = [k for k, run in enumerate(runs) if run.axis == _axis(node)]
     index = ["0"] * len(runs)
@@ -126,7 +140,7 @@ def _reduce(memory: MemoryMap, node: Node, slot: str, rows: Sequence[str]) -> No
 
     def count(stack: ExitStack, numbers: Sequence[int]) -> None:
         for k in numbers:
-            index[k] = stack.enter_context(e.loop(0, memory.size((runs[k].size,)), e.width if k == last else 1))
+            index[k] = stack.enter_context(e.loop(*_bounds(memory, runs, k, cut), _step(memory, runs, k)))
 
     with ExitStack() as kept:
         count(kept, [k for k in range(len(runs)) if k not in gone])

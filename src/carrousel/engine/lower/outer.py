@@ -13,7 +13,7 @@ from torch import Tensor
 
 from carrousel.engine.lower.emitter import ELEMENTS, Emitter
 from carrousel.engine.lower.jit import Entry, compile_text, vector_bytes
-from carrousel.engine.lower.team import call_in_shares
+from carrousel.engine.lower.team import call_together
 
 _ROWS = {4: 6, 2: 12, 1: 24}
 """Vectors of a register tile -> its rows."""
@@ -38,12 +38,12 @@ def outer_sum(a: Tensor, b: Tensor) -> Tensor:
     pointers = np.array([a.data_ptr(), b.data_ptr(), out.data_ptr()], dtype=np.int64)
     strides = np.array([a.stride(0), b.stride(0)], dtype=np.int64)
     sizes = np.array([count, width], dtype=np.int64)
-    arrays = [array.ctypes.data for array in (pointers, strides, sizes)]
+    before = (*(array.ctypes.data for array in (pointers, strides, sizes)), 0, 0)
     tile = max(_ROWS.values())  # of which each share has a whole number, but for the last
     tiles = -(-height // tile)
     parts = max(1, min(torch.get_num_threads(), tiles, count * height * width // _WORTH_A_THREAD))
     bounds = [min(round(k * tiles / parts) * tile, height) for k in range(parts + 1)]
-    call_in_shares(_kernel(a.dtype), [*arrays, 0], 0, 0, 0, list(pairwise(bounds)))
+    call_together([(_kernel(a.dtype), (*before, first, last, 0, 0)) for first, last in pairwise(bounds)])
     return out
 
 

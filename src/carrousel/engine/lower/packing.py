@@ -1,7 +1,7 @@
 """Matrices laid out as the register tiles read them: head, vector of units, element of the operand, matrix, lane."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import torch
@@ -22,25 +22,40 @@ def pack(buffer: Buffer, params: Mapping[str, Tensor], width: int, heads: int = 
         heads: parts of the units that have vectors of their own.
     """
     matrices = [params[name].detach() for name, _ in buffer.packing]
-    numbers = [_numbers(matrix, turned, heads) for matrix, (_, turned) in zip(matrices, buffer.packing, strict=True)]
-    length, units = numbers[0][:2]
-    vectors = -(-units // width)
-    packed = torch.empty(heads, vectors, length, len(matrices), width, dtype=matrices[0].dtype)
-    pointers = np.array([packed.data_ptr(), *(matrix.data_ptr() for matrix in matrices)], dtype=np.int64)
-    strides = np.array([stride for _, _, *strides in numbers for stride in strides], dtype=np.int64)
-    sizes = np.array([heads, vectors, length, units], dtype=np.int64)
+    layout = tuple([(tuple(matrix.shape), matrix.stride()) for matrix in matrices])
+    shape, addresses, _ = _layout(layout, tuple([turned for _, turned in buffer.packing]), width, heads)
+    packed = torch.empty(shape, dtype=matrices[0].dtype)
+    pointers = np.array([packed.data_ptr(), *[matrix.data_ptr() for matrix in matrices]], dtype=np.int64)
     entry = _packer(ELEMENTS[packed.dtype], width)
-    addresses = [array.ctypes.data for array in (pointers, strides, sizes)]
-    entry(*addresses, None, len(matrices), 0, 0, 0, None)
+    entry(pointers.ctypes.data, *addresses, None, len(matrices), 0, 0, 0, None)
     return packed
 
 
-def _numbers(matrix: Tensor, is_turned: bool, heads: int) -> tuple[int, int, int, int, int]:
+_Layout = tuple[tuple[int, ...], tuple[int, ...]]
+"""Shape and strides of a matrix."""
+
+
+@lru_cache(maxsize=512)
+def _layout(
+    matrices: tuple[_Layout, ...], turned: tuple[bool, ...], width: int, heads: int
+) -> tuple[tuple[int, ...], tuple[int, int], object]:
+    """The shape of the packed matrices, the addresses of the packer's strides and sizes, and the memory that these lie in."""
+    numbers = [_numbers(*matrix, is_turned, heads) for matrix, is_turned in zip(matrices, turned, strict=True)]
+    length, units = numbers[0][:2]
+    vectors = -(-units // width)
+    strides = np.array([stride for _, _, *strides in numbers for stride in strides], dtype=np.int64)
+    sizes = np.array([heads, vectors, length, units], dtype=np.int64)
+    return (heads, vectors, length, len(matrices), width), (strides.ctypes.data, sizes.ctypes.data), (strides, sizes)
+
+
+def _numbers(
+    shape: tuple[int, ...], strides: tuple[int, ...], is_turned: bool, heads: int
+) -> tuple[int, int, int, int, int]:
     """Length of the operand, units of a head, and the distances between heads, elements of the operand, and units."""
-    unit, element = (matrix.dim() - 1, matrix.dim() - 2) if is_turned else (matrix.dim() - 2, matrix.dim() - 1)
-    units = matrix.shape[unit] if matrix.dim() == 3 else matrix.shape[unit] // heads
-    head = matrix.stride(0) if matrix.dim() == 3 else units * matrix.stride(unit)
-    return matrix.shape[element], units, head, matrix.stride(element), matrix.stride(unit)
+    unit, element = (len(shape) - 1, len(shape) - 2) if is_turned else (len(shape) - 2, len(shape) - 1)
+    units = shape[unit] if len(shape) == 3 else shape[unit] // heads
+    head = strides[0] if len(shape) == 3 else units * strides[unit]
+    return shape[element], units, head, strides[element], strides[unit]
 
 
 @cache

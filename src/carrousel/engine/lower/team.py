@@ -1,4 +1,4 @@
-"""A loop called by all threads of torch's own team at once, so that no second set of threads competes for the cores.
+"""Loops called by all threads of torch's own team at once, so that no second set of threads competes for the cores.
 
 Torch's threads wait for their next product by spinning; threads of ours would have to push them off the cores first. Where
 torch comes with GNU's OpenMP library, its team runs our loops; elsewhere threads of Python's do.
@@ -14,88 +14,85 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from carrousel.engine.lower.emitter import Emitter
 from carrousel.engine.lower.jit import Entry, address_of, compile_text
 
-Share = tuple[int, int]
-"""First row and the one after the last."""
+Call = tuple[Entry, tuple[int, ...]]
+"""A loop and the numbers it is called with: nine, and three more (`barrier.ARGUMENTS`) where it makes a part of the units."""
 
-_TEXT = """
-define void @team(ptr %call) nounwind {
-entry:
-  %slot1 = getelementptr i64, ptr %call, i64 1
-  %slot2 = getelementptr i64, ptr %call, i64 2
-  %slot3 = getelementptr i64, ptr %call, i64 3
-  %loop = load ptr, ptr %call, align 8
-  %number = load ptr, ptr %slot1, align 8
-  %size = load ptr, ptr %slot2, align 8
-  %count = load i64, ptr %slot3, align 8
-  %mine32 = call i32 %number()
-  %all32 = call i32 %size()
-  %mine = sext i32 %mine32 to i64
-  %all = sext i32 %all32 to i64
-  br label %head
-head:
-  %share = phi i64 [ %mine, %entry ], [ %next, %body ]
-  %more = icmp slt i64 %share, %count
-  br i1 %more, label %body, label %leave
-body:
-  %twice = mul i64 %share, 2
-  %place = add i64 %twice, 11
-  %place1 = add i64 %place, 1
-  %first.p = getelementptr i64, ptr %call, i64 %place
-  %last.p = getelementptr i64, ptr %call, i64 %place1
-  %first = load i64, ptr %first.p, align 8
-  %last = load i64, ptr %last.p, align 8
-  %p4 = getelementptr i64, ptr %call, i64 4
-  %p5 = getelementptr i64, ptr %call, i64 5
-  %p6 = getelementptr i64, ptr %call, i64 6
-  %p7 = getelementptr i64, ptr %call, i64 7
-  %p8 = getelementptr i64, ptr %call, i64 8
-  %p9 = getelementptr i64, ptr %call, i64 9
-  %p10 = getelementptr i64, ptr %call, i64 10
-  %pointers = load ptr, ptr %p4, align 8
-  %strides = load ptr, ptr %p5, align 8
-  %sizes = load ptr, ptr %p6, align 8
-  %offsets = load ptr, ptr %p7, align 8
-  %steps = load i64, ptr %p8, align 8
-  %rows = load i64, ptr %p9, align 8
-  %resets = load ptr, ptr %p10, align 8
-  call void %loop(ptr %pointers, ptr %strides, ptr %sizes, ptr %offsets, i64 %steps, i64 %first, i64 %last, i64 %rows, ptr %resets)
-  %next = add i64 %share, %all
-  br label %head
-leave:
-  ret void
-}
-"""
+_HEADER = ("number", "size", "count")
+"""What a block of arguments begins with: the functions that number the threads and count them, and how many calls follow."""
+
+_RECORD = ("loop", *("ptr",) * 4, *("i64",) * 4, "ptr", "part", "parts", "ptr")
+"""What it holds for each call: the loop, and its arguments; no parts where it takes nine."""
 
 
-def call_in_shares(
-    entry: Entry, arrays: Sequence[int], steps: int, rows: int, resets: int, shares: Sequence[Share]
-) -> None:
-    """Call a loop once for each share of the rows, at the same time, and wait for all.
+def call_together(calls: Sequence[Call]) -> None:
+    """Call loops at the same time, each once, and wait for all.
 
-    Args:
-        entry: the loop.
-        arrays: addresses of pointers, strides, sizes and offsets.
-        steps: time steps.
-        rows: sequences in the batch.
-        resets: address of the reset flags; 0 without.
-        shares: the rows of each call.
+    Those that make parts of the same units wait for each other inside: there must be no more calls than threads in a team, and
+    `has_team` must say that there is one. Where the team comes out smaller than asked for, one call of each set makes all units.
     """
-    calls = [(*arrays, steps, first, last, rows, resets or None) for first, last in shares]
-    openmp = _openmp() if len(shares) > 1 else None
-    if len(shares) == 1:
-        entry(*calls[0])
-    elif openmp is not None:
+    if len(calls) == 1 and len(calls[0][1]) == 9:
+        entry, arguments = calls[0]
+        entry(*arguments)
+        return
+    openmp = _openmp()
+    if openmp is not None:
         parallel, number, size = openmp
-        numbers = [address_of(entry), number, size, len(shares), *arrays, steps, rows, resets]
-        call = np.array([*numbers, *(bound for share in shares for bound in share)], dtype=np.int64)
-        parallel(address_of(compile_text(_TEXT, "team")), call.ctypes.data, len(shares), 0)
+        block = [number, size, len(calls)]
+        for entry, arguments in calls:
+            block += (address_of(entry), *arguments, *(0,) * (12 - len(arguments)))
+        numbers = np.array(block, dtype=np.int64)
+        parallel(_team(), numbers.ctypes.data, len(calls), 0)
     else:
-        waiting = [_workers(os.getpid()).submit(entry, *call) for call in calls[1:]]
-        entry(*calls[0])
+        waiting = [_workers(os.getpid()).submit(entry, *arguments) for entry, arguments in calls[1:]]
+        entry, arguments = calls[0]
+        entry(*arguments)
         for future in waiting:
             future.result()
+
+
+def has_team() -> bool:
+    """Whether calls that wait for each other can be made."""
+    return _openmp() is not None
+
+
+@cache
+def _team() -> int:
+    """The address of the function that each thread of a team runs: its calls of a block, every so many-th."""
+    e = Emitter("float", 1)
+
+    def field(kind: str, place: str | int) -> str:
+        return e.load(kind, e.at("%block", str(place), "i64"))
+
+    def asked(function: str) -> str:
+        found = e.value(f"call i32 {field('ptr', _HEADER.index(function))}()")
+        return e.value(f"sext i32 {found} to i64")
+
+    mine, size = asked("number"), asked("size")
+    count = field("i64", _HEADER.index("count"))
+    is_whole_team = e.value(f"icmp sge i64 {size}, {count}")
+    with e.loop(mine, count, size) as number:
+        record = e.i64("add", len(_HEADER), e.i64("mul", number, len(_RECORD)))
+        kinds = ["i64" if kind in ("part", "parts") else kind for kind in _RECORD[1:]]
+        loop = field("ptr", record)
+        values = [field(kind, e.i64("add", record, k)) for k, kind in enumerate(kinds, start=1)]
+        typed = [f"{kind} {value}" for kind, value in zip(kinds, values, strict=True)]
+        part, parts = values[-3:-1]
+        is_all = e.value(f"icmp eq i64 {parts}, 0")
+        with e.when(is_all):
+            e.do(f"call void {loop}({', '.join(typed[:9])})")
+        is_part = e.value(f"xor i1 {is_all}, true")
+        with e.when(e.value(f"and i1 {is_part}, {is_whole_team}")):
+            e.do(f"call void {loop}({', '.join(typed)})")
+        is_alone = e.value(f"icmp eq i64 {part}, 0")
+        is_small_team = e.value(f"xor i1 {is_whole_team}, true")
+        is_for_all = e.value(f"and i1 {is_part}, {is_small_team}")
+        with e.when(e.value(f"and i1 {is_for_all}, {is_alone}")):
+            e.do(f"call void {loop}({', '.join([*typed[:9], 'i64 0', 'i64 1', typed[-1]])})")
+    body = "\n".join(["entry:", *e.entry, *e.lines, "  ret void"])
+    return address_of(compile_text(f"define void @team(ptr %block) nounwind {{\n{body}\n}}\n", "team"))
 
 
 @cache

@@ -37,6 +37,7 @@ class Tiles:
         self.e, self.graph = self.memory.e, self.memory.graph
         self.products = self.memory.products(self.phase)
         self.slots = sum(node.op == "products" for node in self.phase.nodes)
+        self.cut = self.memory.cut(self.number)
 
     def emit(self) -> None:
         """The phase for all rows of the step."""
@@ -52,7 +53,8 @@ class Tiles:
     def _flat(self) -> None:
         e = self.e
         size = self.memory.size(self.phase.axes)
-        with e.loop(0, size, e.width) as column, e.loop("%first", self.alive) as slot:
+        first, last = self.memory.vectors(self.cut, size)
+        with e.loop(first, last, e.width) as column, e.loop("%first", self.alive) as slot:
             self._finish(Place(slot, column, e.lanes_below(e.i64("sub", size, column))), {})
 
     def _strided(self) -> None:
@@ -61,8 +63,9 @@ class Tiles:
         fused = fused_axes(self.graph, self.memory, self.phase)
         with e.loop("%first", self.alive) as slot, ExitStack() as stack:
             sizes = [self.memory.size((axis,)) for axis in fused]
-            places = [stack.enter_context(e.loop(0, size)) for size in sizes[:-1]]
-            places.append(stack.enter_context(e.loop(0, sizes[-1], e.width)))
+            outer = [(("0", size) if k else self.memory.units(self.cut, size)) for k, size in enumerate(sizes[:-1])]
+            places = [stack.enter_context(e.loop(*bounds)) for bounds in outer]
+            places.append(stack.enter_context(e.loop(*self.memory.vectors(self.cut, sizes[-1]), e.width)))
             column = "0"
             for size, place in zip(sizes, places, strict=True):
                 column = e.i64("add", e.i64("mul", column, size), place)
@@ -80,18 +83,21 @@ class Tiles:
     def _with_products(self) -> None:
         e, loops = self.e, self.phase.loops
         wide = max(1, _ACCUMULATORS // (ROWS[0] * self.slots))
+        by_vector = self.cut is None or self.cut.in_vectors
         with ExitStack() as stack:
             if loops:
                 self.size = self.memory.size(loops[-1:])
-                self.head = stack.enter_context(e.loop(0, self.memory.size(loops[:-1])))
+                heads = self.memory.size(loops[:-1])
+                self.head = stack.enter_context(e.loop(*self.memory.units(None if by_vector else self.cut, heads)))
             else:
                 self.size, self.head = self.memory.size(self.phase.axes), "0"
             self.vectors = e.i64("sdiv", e.i64("add", self.size, e.width - 1), e.width)
-            whole = e.i64("mul", e.i64("sdiv", self.vectors, wide), wide)
-            with e.loop(0, whole, wide) as tile:
+            first, last = self.memory.units(self.cut if by_vector else None, self.vectors)
+            whole = e.i64("add", first, e.i64("mul", e.i64("sdiv", e.i64("sub", last, first), wide), wide))
+            with e.loop(first, whole, wide) as tile:
                 self._tile(wide, tile)
             if wide > 1:
-                with e.loop(whole, self.vectors) as tile:
+                with e.loop(whole, last) as tile:
                     self._tile(1, tile)
 
     def _tile(self, wide: int, tile: str) -> None:
