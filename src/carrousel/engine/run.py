@@ -48,10 +48,11 @@ def run(recurrences: Sequence[Recurrence]) -> list[Outcome]:
     found: dict[int, Outcome] = {}
     with exact_products(recurrences[0].x.device.type):
         taped = [k for k, one in enumerate(given) if one.wants_gradient]
-        bare = [k for k, one in enumerate(given) if k not in taped]
+        bare = [k for k in range(len(given)) if k not in taped]
         if taped:
-            results = _Run.apply([given[k] for k in taped], *(t for k in taped for t in given[k].tensors))
-            groups = _cut(cast("tuple[Tensor, ...]", results), [1 + given[k].form.num_fields for k in taped])
+            tensors = [tensor for k in taped for tensor in given[k].tensors]
+            results = cast("tuple[Tensor, ...]", _Run.apply([given[k] for k in taped], *tensors))
+            groups = _cut(results, [1 + given[k].form.num_fields for k in taped])
             found |= {k: (y, list(last)) for k, (y, *last) in zip(taped, groups, strict=True)}
         if bare:
             forwards = [given[k].forward(given[k].tensors, is_training=False) for k in bare]

@@ -73,7 +73,7 @@ def cuts_of(graph: Graph, traffic: Traffic) -> Cuts | None:
 
 
 _ARGUMENTS = ("pointers", "strides", "sizes", "offsets", "steps", "first", "last", "rows", "resets")
-_KINDS = dict.fromkeys(("steps", "first", "last", "rows", "part", "parts"), "i64")
+_KINDS: dict[str, str] = dict.fromkeys(("steps", "first", "last", "rows", "part", "parts"), "i64")
 
 
 class _Step:
@@ -81,7 +81,7 @@ class _Step:
 
     def __init__(self, memory: MemoryMap, traffic: Traffic) -> None:
         self.memory, self.traffic, self.e, self.graph = memory, traffic, memory.e, memory.graph
-        self.barriers = () if memory.cuts is None else memory.cuts.barriers
+        self.barriers: tuple[int, ...] = () if memory.cuts is None else memory.cuts.barriers
         self.barrier = barrier.Barrier(memory) if self.barriers else None
 
     def emit(self, time: str) -> None:
