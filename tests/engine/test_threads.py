@@ -104,7 +104,7 @@ class TestWaiting:
             return left[-1]
 
         monkeypatch.setattr(COMPILED, "was_left", noted)
-        monkeypatch.setattr(threads.PATIENCE, "learn", lambda **_: None)
+        monkeypatch.setattr(COMPILED, "PATIENCE", Patience())
         given = problem(Program(problem(CELLS["lstm"], hidden_size=36).program.graph), steps=9, dtype=torch.float32)
         alone = bits(results(given, given.program))
         shared(monkeypatch, 2)
@@ -208,6 +208,7 @@ class TestTheChoice:
             (2, 32, 4, Deal(2, 1)),
             (2, 32, 3, Deal(3, 1)),  # two rounds of a third each
             (2, 1, 4, Deal(1, 2)),
+            (2, 1, 3, Deal(1, 1)),
             (2, 32, 1, Deal(1, 1)),
         ],
     )
@@ -220,6 +221,16 @@ class TestTheChoice:
     def test_units_stay_together_where_a_barrier_costs_more_than_it_saves(self) -> None:
         for work, barriers, expected in [(10_000, 1, 1), (10_000, 0, 2), (50_000, 1, 2), (50_000, 4, 1)]:
             assert deal((load(work, barriers),), ((1, 1000),), 2, can_meet=True) == Deal(1, expected)
+
+    @pytest.mark.parametrize(
+        ("size", "kind", "parts"),
+        [(32, "train", 1), (64, "infer", 2), (64, "backward", 1), (128, "train", 2), (128, "backward", 2)],
+    )
+    def test_an_lstm_shares_its_units_where_that_was_measured_to_be_faster(
+        self, size: int, kind: Kind, parts: int
+    ) -> None:
+        compiled = compile_cell(CELLS["lstm"], CELLS["lstm"].sizes(size, size)).compiled(torch.float32)
+        assert deal((compiled.load(kind),), ((1, 500),), 2, can_meet=True) == Deal(1, parts)
 
     def test_units_stay_together_where_they_must(self) -> None:
         assert deal((load(10**6, None),), ((1, 100),), 2, can_meet=True) == Deal(1, 1)
@@ -311,3 +322,19 @@ def regions_of(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     monkeypatch.setattr(RUN, "execute", noted)
     return regions
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("lstm", "where there are fewer rows, threads share units: forward with 1 barrier a step, backward with 1 barrier a step"),
+        ("sru", "where there are fewer rows, threads share units: forward without a barrier, backward without a barrier"),
+        ("array_lstm", "where there are fewer rows, threads share units: backward with 2 barriers a step"),
+        ("nested_lstm", "the units of a sequence stay together"),
+    ],
+)  # fmt: skip
+def test_explain_says_which_thread_makes_what(name: str, words: str) -> None:
+    begin = (
+        "threads: the rows of a batch and the directions of a layer are dealt out to torch's threads where that pays; "
+    )
+    assert Recurrent(name, 8, 8).explain().splitlines()[-1] == begin + words

@@ -12,6 +12,7 @@ choose_tape     what the forward loop writes down for it
 split_phases    what can be finished element by element
 lower.llvm      two loops in machine code;  lower.interpret   the definition, one node at a time
 lower.torch_kernels, lower.hoisted   what runs on other devices
+threads         which thread runs what: loops side by side, their rows, and where there are few rows, their units
 """
 
 import warnings
@@ -190,8 +191,7 @@ def run_together(calls: Sequence[Call]) -> list[tuple[Tensor, list[Tensor], dict
 
     What is not run by compiled loops, or shall be recorded, runs one after the other.
     """
-    is_one_way = all(not call.record and call.program.runs_in_loops(*call[1:4]) for call in calls)
-    if len(calls) == 1 or not is_one_way:
+    if len(calls) == 1 or any(call.record or not call.program.runs_in_loops(*call[1:4]) for call in calls):
         return [call.program(*call[1:]) for call in calls]
     given = [Recurrence(call.program.compiled(call.x.dtype), *call[1:6]) for call in calls]
     return [(y, last, {}) for y, last in run(given)]

@@ -38,6 +38,8 @@ class Rows:
 
     def shares(self, count: int) -> list[tuple[int, int]]:
         """The sequences cut into parts of about the same number of steps."""
+        if count == 1:
+            return [(0, self.batch)]
         if self.lengths is None:
             bounds = [round(k * self.batch / count) for k in range(count + 1)]
         else:

@@ -12,13 +12,15 @@ from carrousel.engine.passes.split_phases import Phase
 WORTH_A_THREAD = 200_000
 """Multiplications below which handing work to another thread costs more than it saves."""
 
-_ELEMENTWISE = 30
-"""Multiplications that take as long as one elementwise operation."""
+_FUNCTIONS = frozenset(("exp", "log", "softplus", "sin", "cos", "pow", "tanh", "sigmoid"))
+_FUNCTION, _SIMPLE = 30, 3
+"""Multiplications that take as long as one of these, and as any other elementwise operation."""
 
-_BARRIER = 6_000
-"""Multiplications that take as long as two threads take to meet: .1 microseconds, measured on two cores of an EPYC 9004."""
+_BARRIER = 5_000
+"""Multiplications that take as long as two threads take to meet: .15 microseconds on two cores of an EPYC 9004, which multiply 35
+times in a nanosecond, loads of weights included."""
 
-_LINE, _LINES = 2_500, 8
+_LINE, _LINES = 2_000, 8
 """The same for a cache line that one thread wrote and another reads, and after how many lines the processor reads ahead."""
 
 _LINE_ELEMENTS = 16
@@ -136,8 +138,8 @@ PATIENCE = Patience()
 def phase_work(graph: Graph, phase: Phase) -> int:
     """Multiplications of a phase of one sequence."""
     matrices = [matrix for node in phase.nodes if node.op == "products" for matrix in node.args[::2]]
-    elementwise = sum(_elements(graph, node.name) for node in phase.nodes)
-    return sum(_elements(graph, matrix) for matrix in matrices) + _ELEMENTWISE * elementwise
+    elementwise = sum((_FUNCTION if n.op in _FUNCTIONS else _SIMPLE) * _elements(graph, n.name) for n in phase.nodes)
+    return sum(_elements(graph, matrix) for matrix in matrices) + elementwise
 
 
 def _elements(graph: Graph, name: str) -> int:

@@ -31,7 +31,8 @@ class Recurrent(nn.Module):
         input_size: features of x.
         hidden_size: H of the cell.
         num_layers: each further layer reads the outputs of the one below.
-        bidirectional: a second set of cells reads the sequence backwards; outputs are joined, forward half first.
+        bidirectional: a second set of cells reads the sequence backwards, at the same time as the first; outputs are joined,
+            forward half first.
         batch_first: x, y and reset are (B, T, ...) instead of (T, B, ...). States are never batch-first.
         dropout: probability with which outputs between layers are zeroed while training.
         init: applied to the parameters of every layer and direction after the cell's own initialisation, such as
