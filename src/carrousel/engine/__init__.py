@@ -10,13 +10,13 @@ differentiate   the backward step
 choose_tape     what the forward loop writes down for it
 split_phases    what can be finished element by element
 lower.llvm      two loops in machine code;  lower.interpret   the definition, one node at a time
-lower.torch_kernels, lower.hoisted   what runs on other devices
+lower.torch_kernels, lower.hoisted   what runs on other devices;  lower.captured   the same, replayed
 """
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, reduce
 from math import prod
 from typing import Literal
 
@@ -28,13 +28,14 @@ from carrousel.cell import Cell, Sizes
 from carrousel.engine.compiled import Compiled
 from carrousel.engine.graph import Graph, Node
 from carrousel.engine.graph_text import text_of
+from carrousel.engine.lower.captured import Captured
 from carrousel.engine.lower.hoisted import Hoisted, hoist
 from carrousel.engine.lower.interpret import interpret
 from carrousel.engine.lower.torch_kernels import Kernel, recognise
 from carrousel.engine.noise import MARK
 from carrousel.engine.passes.join_inputs import JOINED, join_inputs
 from carrousel.engine.plan import Plan, make_plan
-from carrousel.engine.run import run
+from carrousel.engine.run import exact_products, is_autocast, run
 from carrousel.engine.spec import check
 from carrousel.engine.torch_ops import register, run_as_operation
 from carrousel.engine.trace import trace
@@ -110,6 +111,21 @@ class Program:
         """Outputs, the last state, and the recorded values of every step; arguments as in `lower.interpret`."""
         if torch.compiler.is_compiling() and not record:
             return *run_as_operation(self.text, params, x, state, lengths, reset), {}
+        return self.directly(params, x, state, lengths, reset, record)
+
+    def directly(
+        self,
+        params: Mapping[str, Tensor],
+        x: Float[Tensor, "T B D"],
+        state: Sequence[Float[Tensor, "B ..."]],
+        lengths: Int[Tensor, " B"] | None = None,
+        reset: Bool[Tensor, "T B"] | None = None,
+        record: Sequence[str] = (),
+        *,
+        may_replay: bool = True,
+    ) -> tuple[Float[Tensor, "T B ..."], list[Float[Tensor, "B ..."]], dict[str, Shaped[Tensor, "T B ..."]]]:
+        """As a call that torch.compile does not trace; without `may_replay` nothing is recorded and replayed."""
+        params, x, state = _in_one_format(params, x, state)
         way, reason = "interpret", ""
         if not _needs_interpret(params, x, state):
             way, reason = self.way(x.device.type, x.dtype, has_resets=reset is not None)
@@ -120,7 +136,13 @@ class Program:
         if way == "kernel" and self.kernel is not None:
             y, last = self.kernel.run(params, x, state, lengths)
         elif way == "hoisted":
-            y, last = self.hoisted.run(params, x, state, lengths, reset)
+            with exact_products(x.device.type):
+                replayed = None
+                if may_replay and lengths is None and reset is None:
+                    replayed, problem = self.captured.run(params, x, state)
+                    if problem:
+                        announce(self.graph.name, f"{reason}, and this call is not replayed: {problem}")
+                y, last = replayed or self.hoisted.run(params, x, state, lengths, reset)
         else:
             y, last = run(self.compiled(x.dtype), params, x, state, lengths, reset)
         values = interpret(self.graph, params, x, state, lengths, reset, record)[2] if record else {}
@@ -144,6 +166,11 @@ class Program:
     def hoisted(self) -> Hoisted:
         """The plan for torch's operations, on any device."""
         return hoist(self.plan)
+
+    @cached_property
+    def captured(self) -> Captured:
+        """The same, recorded where calls of one shape come again."""
+        return Captured(self.hoisted)
 
     @cached_property
     def named_values(self) -> tuple[str, ...]:
@@ -183,6 +210,17 @@ def _compiled(cell: Cell, sizes: tuple[tuple[str, int], ...], rewrites: tuple[Re
     for rewrite in rewrites:
         graph = check(rewrite(graph))
     return Program(*join_inputs(graph))
+
+
+def _in_one_format(
+    params: Mapping[str, Tensor], x: Tensor, state: Sequence[Tensor]
+) -> tuple[Mapping[str, Tensor], Tensor, Sequence[Tensor]]:
+    """All in the widest format among them where autocast is on: it narrows what comes in, but the recurrence is not narrowed."""
+    tensors = [x, *state, *params.values()]
+    if not is_autocast(x.device.type) or all(tensor.dtype == x.dtype for tensor in tensors):
+        return params, x, state
+    widest = reduce(torch.promote_types, (tensor.dtype for tensor in tensors))
+    return {n: p.to(widest) for n, p in params.items()}, x.to(widest), [field.to(widest) for field in state]
 
 
 def _needs_interpret(params: Mapping[str, Tensor], x: Tensor, state: Sequence[Tensor]) -> bool:

@@ -48,7 +48,12 @@ def run(
 
 def exact_products(device: str) -> AbstractContextManager[object]:
     """Products in the format of their factors, also where the caller asked for another."""
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
+    return torch.autocast(device, enabled=False) if is_autocast(device) else nullcontext()
+
+
+def is_autocast(device: str) -> bool:
+    """Whether autocast is on for a kind of device."""
+    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
 class _Run(torch.autograd.Function):
