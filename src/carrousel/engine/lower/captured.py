@@ -9,7 +9,7 @@ they differ, or recording fails, nothing is replayed any more in this process.
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, cast
 from weakref import WeakSet
 
 import torch
@@ -110,10 +110,7 @@ class Captured:
         return (y, last), ""
 
     def _shelf(self, owner: Tensor) -> _Shelf:
-        found = self._shelves.get(owner)
-        if found is None:
-            found = self._shelves[owner] = _Shelf()
-        return found
+        return cast(_Shelf, self._shelves.setdefault(owner, _Shelf()))
 
     def _record(
         self, shelf: _Shelf, names: Sequence[str], inputs: Sequence[Tensor], wanted: Sequence[bool], recorder: Recorder
@@ -140,14 +137,11 @@ class Captured:
 
 
 def _is_plain(recorder: Recorder, device: torch.device) -> bool:
-    """Whether nobody is looking into the call: no hooks on what is saved, no search for NaN, no forward derivatives, no recording."""
-    hooks = torch._C._autograd._top_saved_tensors_default_hooks(False)  # pyright: ignore[reportPrivateUsage]
-    return (
-        hooks is None
-        and not torch.is_anomaly_enabled()
-        and forward_ad._current_level < 0  # pyright: ignore[reportPrivateUsage]
-        and recorder.is_free(device)
-    )
+    """Whether nobody looks into the call: no hooks on what is saved, no search for NaN, no forward derivatives, no recording."""
+    autograd: Any = torch._C._autograd  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue, reportUnknownVariableType]
+    has_hooks: bool = autograd._top_saved_tensors_default_hooks(False) is not None
+    has_duals: bool = forward_ad._current_level >= 0  # pyright: ignore[reportPrivateUsage]
+    return not has_hooks and not has_duals and not torch.is_anomaly_enabled() and recorder.is_free(device)
 
 
 def _key(recorder: Recorder, inputs: Sequence[Tensor], wanted: Sequence[bool]) -> Hashable:

@@ -206,7 +206,7 @@ def derivatives(outputs: Sequence[Tensor], leaves: Sequence[Tensor], given: Sequ
 def _copy(places: Sequence[Tensor], values: Sequence[Tensor]) -> None:
     """All of them in a kernel or two."""
     if places:
-        torch._foreach_copy_(list(places), list(values))  # pyright: ignore[reportPrivateUsage]
+        torch._foreach_copy_(list(places), list(values))  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
 
 
 def _drawn(like: Tensor) -> Tensor:
