@@ -140,7 +140,7 @@ def _is_plain(recorder: Recorder, device: torch.device) -> bool:
     """Whether nobody looks into the call: no hooks on what is saved, no search for NaN, no forward derivatives, no recording."""
     autograd: Any = torch._C._autograd  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue, reportUnknownVariableType]
     has_hooks: bool = autograd._top_saved_tensors_default_hooks(False) is not None
-    has_duals: bool = forward_ad._current_level >= 0  # pyright: ignore[reportPrivateUsage]
+    has_duals = cast(int, forward_ad._current_level) >= 0  # pyright: ignore[reportPrivateUsage]
     return not has_hooks and not has_duals and not torch.is_anomaly_enabled() and recorder.is_free(device)
 
 
