@@ -28,7 +28,7 @@ from carrousel.cell import Cell, Sizes
 from carrousel.engine.compiled import Compiled
 from carrousel.engine.graph import Graph, Node
 from carrousel.engine.graph_text import text_of
-from carrousel.engine.lower.captured import Captured
+from carrousel.engine.lower.captured import RECORDERS, Captured
 from carrousel.engine.lower.hoisted import Hoisted, hoist
 from carrousel.engine.lower.interpret import interpret
 from carrousel.engine.lower.torch_kernels import Kernel, recognise
@@ -40,6 +40,7 @@ from carrousel.engine.spec import check
 from carrousel.engine.torch_ops import register, run_as_operation
 from carrousel.engine.trace import trace
 
+_REPLAYED = " (calls without lengths and resets are recorded and replayed when their shapes come again)"
 _COMPILED_DTYPES = (torch.float32, torch.float64)
 
 
@@ -153,7 +154,7 @@ class Program:
         if device == "cuda" and self.kernel is not None and not has_resets:
             return "kernel", ""
         if device != "cpu":
-            return "hoisted", f"there are no compiled loops for {device} yet"
+            return "hoisted", f"there are no compiled loops for {device} yet{_REPLAYED * (device in RECORDERS)}"
         reason = self.plan.reason or ("" if dtype in _COMPILED_DTYPES else f"there are no compiled loops for {dtype}")
         return ("interpret" if reason else "loops"), reason
 

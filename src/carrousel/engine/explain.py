@@ -2,11 +2,14 @@
 
 from carrousel.engine.derivatives import met
 from carrousel.engine.graph import Graph
+from carrousel.engine.lower.captured import LOWERING
+from carrousel.engine.lower.torch_kernels import recognise
 from carrousel.engine.noise import MARK
 from carrousel.engine.passes.join_inputs import JOINED
 from carrousel.engine.passes.split_phases import Phase, split_phases
 from carrousel.engine.passes.truncate_gradient import CUT
 from carrousel.engine.plan import Plan
+from carrousel.engine.verdicts import switched_off
 from carrousel.engine.views import SHOWS
 
 _FLOAT_BYTES = 4
@@ -18,7 +21,7 @@ def explain(plan: Plan) -> str:
     sizes = ", ".join(f"{letter}={size}" for letter, size in graph.sizes.items())
     lines = [f"{graph.name} ({sizes})"]
     if plan.reason:
-        return "\n".join([*lines, f"runs node by node, which is slow: {plan.reason}"])
+        return "\n".join([*lines, f"runs node by node, which is slow: {plan.reason}", _on_cuda(plan)])
     return "\n".join(
         [
             *lines,
@@ -32,7 +35,20 @@ def explain(plan: Plan) -> str:
             *_cuts(graph),
             *_drawn(graph),
             "threads: the rows of a batch are split over torch's threads where that pays; no barrier in the loop",
+            _on_cuda(plan),
         ]
+    )
+
+
+def _on_cuda(plan: Plan) -> str:
+    kernel, reason = recognise(plan.graph), switched_off(LOWERING)
+    if kernel:
+        return f"on CUDA: torch's own kernel for {kernel.name}, and step by step where resets are given"
+    if reason:
+        return f"on CUDA: step by step, one operation of torch's at a time; nothing is replayed: {reason}"
+    return (
+        "on CUDA: step by step, one operation of torch's at a time; calls without lengths and resets are recorded and replayed "
+        "when their shapes come again"
     )
 
 

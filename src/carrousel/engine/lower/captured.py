@@ -18,7 +18,7 @@ from torch.autograd import forward_ad
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from carrousel.engine.lower.cuda_graph import CudaRecorder
-from carrousel.engine.lower.recording import Recorder, Recording, replay
+from carrousel.engine.lower.recording import Function, Recorder, Recording, replay
 from carrousel.engine.verdicts import switch_off, switched_off
 
 LOWERING = "cuda_graph"
@@ -118,15 +118,9 @@ class Captured:
         device = inputs[0].device
         if not recorder.has_room(device):
             return None, f"the memory of {device} has no room for a recording"
-        steps, count = self._steps, len(names)  # not self, which holds the recordings
-
-        def function(*values: Tensor) -> list[Tensor]:
-            y, last = steps.run(dict(zip(names, values[:count], strict=True)), values[count], values[count + 1 :])
-            return [y, *last]
-
         shelf.num_recorded += 1
         try:
-            recording = Recording(function, inputs, wanted, recorder)
+            recording = Recording(flat(self._steps, names), inputs, wanted, recorder)
             problem = recording.problem(inputs)
         except Exception as caught:
             recording, problem = None, f"raised {type(caught).__name__}: {' '.join(str(caught).split())[:200]}"
@@ -134,6 +128,17 @@ class Captured:
             switch_off(LOWERING, problem)
             return None, switched_off(LOWERING)
         return recording, ""
+
+
+def flat(steps: Steps, names: Sequence[str]) -> Function:
+    """A program as a function of parameters (by these names), x and state, one behind the other, to y and the last state."""
+    count = len(names)
+
+    def function(*values: Tensor) -> list[Tensor]:
+        y, last = steps.run(dict(zip(names, values[:count], strict=True)), values[count], values[count + 1 :])
+        return [y, *last]
+
+    return function
 
 
 def _is_plain(recorder: Recorder, device: torch.device) -> bool:
