@@ -1,4 +1,4 @@
-"""What only a GPU can show: run `scripts/test tests/engine/test_cuda.py -s` on a machine that has one. Elsewhere all of it is skipped.
+"""What only a GPU can show: run `scripts/test tests/engine/test_cuda.py -s` where there is one. Elsewhere all of it is skipped.
 
 Every cell forward and backward against `interpret` in float64 on the CPU, torch's kernels, recorded calls, the doctor, two
 processes, and how fast it is.

@@ -31,11 +31,12 @@ from carrousel.engine.graph_text import text_of
 from carrousel.engine.lower.captured import RECORDERS, Captured
 from carrousel.engine.lower.hoisted import Hoisted, hoist
 from carrousel.engine.lower.interpret import interpret
+from carrousel.engine.lower.products import exact_products, is_autocast
 from carrousel.engine.lower.torch_kernels import Kernel, recognise
 from carrousel.engine.noise import MARK
 from carrousel.engine.passes.join_inputs import JOINED, join_inputs
 from carrousel.engine.plan import Plan, make_plan
-from carrousel.engine.run import exact_products, is_autocast, run
+from carrousel.engine.run import run
 from carrousel.engine.spec import check
 from carrousel.engine.torch_ops import register, run_as_operation
 from carrousel.engine.trace import trace
@@ -110,6 +111,7 @@ class Program:
         record: Sequence[str] = (),
     ) -> tuple[Float[Tensor, "T B ..."], list[Float[Tensor, "B ..."]], dict[str, Shaped[Tensor, "T B ..."]]]:
         """Outputs, the last state, and the recorded values of every step; arguments as in `lower.interpret`."""
+        params, x, state = _in_one_format(params, x, state)
         if torch.compiler.is_compiling() and not record:
             return *run_as_operation(self.text, params, x, state, lengths, reset), {}
         return self.directly(params, x, state, lengths, reset, record)
@@ -126,7 +128,6 @@ class Program:
         may_replay: bool = True,
     ) -> tuple[Float[Tensor, "T B ..."], list[Float[Tensor, "B ..."]], dict[str, Shaped[Tensor, "T B ..."]]]:
         """As a call that torch.compile does not trace; without `may_replay` nothing is recorded and replayed."""
-        params, x, state = _in_one_format(params, x, state)
         way, reason = "interpret", ""
         if not _needs_interpret(params, x, state):
             way, reason = self.way(x.device.type, x.dtype, has_resets=reset is not None)

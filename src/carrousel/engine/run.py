@@ -1,7 +1,6 @@
 """The torch boundary: tensors in, compiled loops over all time steps, tensors and derivatives out."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import numpy as np
@@ -12,6 +11,7 @@ from carrousel.engine.backward import Backward
 from carrousel.engine.compiled import Compiled
 from carrousel.engine.forward import Forward
 from carrousel.engine.lower.interpret import interpret
+from carrousel.engine.lower.products import exact_products
 from carrousel.engine.rows import Rows, lay_out
 
 
@@ -44,16 +44,6 @@ def run(
         last = [field.index_select(0, back) for field in last]
     shape = compiled.plan.graph.elements(dict(compiled.plan.graph.outputs)["output"])
     return y.reshape(steps, batch, *shape), [f.reshape(field.shape) for f, field in zip(last, state, strict=True)]
-
-
-def exact_products(device: str) -> AbstractContextManager[object]:
-    """Products in the format of their factors, also where the caller asked for another."""
-    return torch.autocast(device, enabled=False) if is_autocast(device) else nullcontext()
-
-
-def is_autocast(device: str) -> bool:
-    """Whether autocast is on for a kind of device."""
-    return torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
 
 
 class _Run(torch.autograd.Function):
