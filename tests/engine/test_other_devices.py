@@ -181,7 +181,10 @@ def test_a_stream_on_another_device_goes_the_way_of_its_programs(monkeypatch: py
         ways.append("kernel")
         return "kernel", ""
 
-    monkeypatch.setattr(stream, "_unsuitable", lambda like: "a test wants it so")  # pyright: ignore[reportUnknownLambdaType]
+    def unsuitable(_: Tensor) -> str:
+        return "a test wants it so"
+
+    monkeypatch.setattr(stream, "_unsuitable", unsuitable)
     monkeypatch.setattr(Program, "way", chosen)
     with pytest.warns(SlowPathWarning, match=r"^lstm: runs node by node, which is slow: a test wants it so\.$"):
         steps = layer.stream(batch_size=2)
