@@ -25,7 +25,9 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[list[Res
 
         monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
         monkeypatch.setattr("carrousel.engine.doctor.run_checks", run_checks)
-        monkeypatch.setattr("carrousel.engine.doctor.LOWERINGS", ("carrousel.engine.doctor.lowerings:LLVM",))
+        monkeypatch.setattr(
+            "carrousel.engine.doctor.lowerings_here", lambda: ("carrousel.engine.doctor.lowerings:LLVM",)
+        )
         return tmp_path / "carrousel"
 
     return use
@@ -48,6 +50,7 @@ def test_all_is_well_where_every_check_passes(
         "",
         "llvm       used for float32 and float64 on the CPU, forward and backward: 4 of 4 checks agree with interpret",
         "           largest error 2.0e-07 in float32, 2.0e-07 in float64",
+        "cuda_graph not tested: there is no CUDA device here",
         "interpret  used for everything else: the definition, step by step",
         "",
         "All is well.",
@@ -64,6 +67,7 @@ def test_a_failed_check_is_shown_and_gives_exit_code_1(
         "llvm       switched off: 4 of 5 checks agree with interpret",
         "           largest error 1.0e-03 in float32, 2.0e-07 in float64",
         "           failed: rows, float32, 2 threads: y is wrong by a part of 0.001, 1e-05 is allowed",
+        "cuda_graph not tested: there is no CUDA device here",
         "interpret  used for everything else: the definition, step by step",
         "",
         "llvm is switched off: y is wrong by a part of 0.001, 1e-05 is allowed (rows, float32, 2 threads).",

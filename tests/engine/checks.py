@@ -28,6 +28,43 @@ TOLERANCE = {"float64": {"value": 1e-10, "derivative": 1e-10}, "float32": {"valu
 """Largest error as a part of the largest element (at least 1). float64: the same mathematics in another order of additions.
 float32, against `interpret` in float64: some 40 and 250 units in the last place (6e-8 each), which sums over a few steps reach."""
 
+
+@dataclass(frozen=True)
+class IllConditioned:
+    """A cell whose float32 result may lie far from float64's although nothing is wrong.
+
+    Args:
+        why: what its rounding errors are multiplied by.
+        against: the format in which `interpret` gives what is expected.
+        factor: on the tolerances.
+    """
+
+    why: str
+    against: torch.dtype = torch.float32
+    factor: float = 1.0
+
+
+ILL_CONDITIONED = {
+    "array_lstm_max": IllConditioned(
+        "the largest of nearly equal gates is chosen by rounding, and another unit goes on"
+    ),
+    "sopa_max_plus": IllConditioned(
+        "the better of two nearly equal ways is chosen by rounding, and its derivative is taken"
+    ),
+    "sopa_max_times": IllConditioned("as sopa_max_plus"),
+    "rrnn_b_max_plus": IllConditioned(
+        "scores count from -100, of which float32 resolves 8e-6, and are shown as differences"
+    ),
+    "slstm": IllConditioned(
+        "the output is divided by a normaliser that may lie near 0, and reaches 52 in these problems"
+    ),
+    "lmu": IllConditioned(
+        "sums over a linear memory that reaches 18 in these problems meet tanh", torch.float64, factor=2.0
+    ),
+}
+"""Cell -> why, for the only ones that miss the table in float32. All but the last are held to the same table against `interpret`
+in float32, which rounds and chooses alike."""
+
 RUN: Any = import_module("carrousel.engine.run")
 COMPILED: Any = import_module("carrousel.engine.compiled")
 FORWARD: Any = import_module("carrousel.engine.forward")
@@ -147,27 +184,21 @@ def derivatives_of(loss: Tensor, values: Sequence[Tensor]) -> list[Tensor]:
 def check(given: Problem, lengths: Tensor | None = None, reset: Tensor | None = None) -> None:
     """A compiled program gives what `interpret` gives in float64: outputs, last state, every derivative.
 
-    In float32 a value that misses the tolerance must be as near as twice what `interpret` itself reaches in float32: some cells
-    count from -100, some divide by a sum near 0.
+    Cells that are ill-conditioned by their nature are held to what the table of them says instead.
     """
     assert not given.program.plan.reason, given.program.plan.reason
-    exact = given.to(torch.float64)
+    is_rounded = given.x.dtype == torch.float32
+    case = ILL_CONDITIONED.get(given.program.graph.name) if is_rounded else None
+    exact = given.to(case.against if case else torch.float64)
     expected = results(exact, exact.interpreted, lengths, reset)
     got = results(given, given.program, lengths, reset)
-    assert got.keys() == expected.keys(), f"only one side has {sorted(got.keys() ^ expected.keys())}"
-    for name, value in expected.items():
-        try:
-            check_close({name: got[name]}, {name: value}, given.x.dtype)
-        except AssertionError:
-            if given.x.dtype != torch.float32:
-                raise
-            reached = results(given, given.interpreted, lengths, reset)[name]
-            if not (got[name] - value).abs().max() <= 2 * (reached - value).abs().max():
-                raise
+    check_close(got, expected, given.x.dtype, case.factor if case else 1.0)
 
 
-def check_close(got: Mapping[str, Tensor], expected: Mapping[str, Tensor], dtype: torch.dtype) -> None:
-    """All values within the tolerance of their number format; NaN and infinities where they are expected."""
+def check_close(
+    got: Mapping[str, Tensor], expected: Mapping[str, Tensor], dtype: torch.dtype, factor: float = 1.0
+) -> None:
+    """All values within the tolerance of their number format, times the factor; NaN and infinities where they are expected."""
     assert got.keys() == expected.keys(), f"only one side has {sorted(got.keys() ^ expected.keys())}"
     limits = TOLERANCE[str(dtype).removeprefix("torch.")]
     for name, value in got.items():
@@ -177,9 +208,9 @@ def check_close(got: Mapping[str, Tensor], expected: Mapping[str, Tensor], dtype
         scale = max(1.0, float(finite.abs().max())) if finite.numel() else 1.0
         torch.testing.assert_close(
             value.double(),
-            expected[name],
+            expected[name].double(),
             rtol=0,
-            atol=limit * scale,
+            atol=factor * limit * scale,
             equal_nan=True,
             msg=lambda m, n=name: f"{n}: {m}",
         )

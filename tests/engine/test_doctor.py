@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from engine.checks import user_cell
+from engine.recorders import StandIn
 from jaxtyping import Float
 from torch import Tensor
 
 from carrousel import Recurrent, SlowPathWarning
 from carrousel.engine import compiled, verdicts
-from carrousel.engine.doctor import child, examine, self_test
+from carrousel.engine.doctor import child, examine, lowerings, self_test
 from carrousel.engine.doctor.lowerings import LLVM, LOWERINGS, STREAM
 from carrousel.engine.doctor.probes import PROBES, program
 from carrousel.engine.doctor.self_test import Check, Result, summary
@@ -112,6 +113,23 @@ def test_unsound_machine_code_is_switched_off(folder: Path, name: str, failed: i
     assert verdicts.switched_off("llvm") == (
         f"llvm failed its self-test on this machine: {diagnosis.reason}; see `carrousel doctor`"
     )
+
+
+def test_replays_are_tried_on_the_gpu_where_there_is_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = StandIn()
+
+    def yes() -> bool:
+        return True
+
+    monkeypatch.setattr(torch.cuda, "is_available", yes)
+    assert lowerings.lowerings_here() == (*LOWERINGS, "carrousel.engine.doctor.lowerings:CUDA_GRAPH")
+    monkeypatch.setattr(lowerings, "_GPU", "cpu")
+    monkeypatch.setattr(lowerings, "RECORDERS", {"cpu": recorder})
+    results = [r for r in child.checks(lowerings.CUDA_GRAPH, ["gates", "heads"]) if isinstance(r, Result)]
+    assert [(str(r.check), r.problem) for r in results] == [
+        (f"{name}, {dtype}, 1 thread", "") for name in ("gates", "heads") for dtype in ("float32", "float64")
+    ]
+    assert recorder.events.count("replay") == 12  # without gradient, forward, backward
 
 
 def test_a_lowering_that_cannot_be_imported_is_a_problem_too(folder: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 import torch
-from engine.checks import COMPILED, RUN, check, check_derivative, fresh, problem
+from engine.checks import COMPILED, ILL_CONDITIONED, RUN, check, check_derivative, fresh, problem
 from torch import Tensor
 
 import carrousel.engine.passes.differentiate as derivatives
@@ -64,6 +64,19 @@ def test_an_elementwise_tail_wrong_by_a_thousandth_is_found(
     monkeypatch.setitem(cast("dict[str, Callable[..., str]]", VECTOR), op, wrong)
     with pytest.raises(AssertionError, match="not close"):
         check(problem(fresh(LSTM), dtype=dtype))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"), [("slstm", {"hidden_size": 64, "batch": 7}), ("sopa_max_plus", {"scale": 1e-6})]
+)
+def test_an_ill_conditioned_cell_passes_in_float32_only_where_the_table_names_it(
+    name: str, shape: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = problem(CELLS[name], dtype=torch.float32, **shape)
+    check(given)
+    monkeypatch.delitem(ILL_CONDITIONED, name)
+    with pytest.raises(AssertionError, match="not close"):
+        check(given)
 
 
 @pytest.mark.parametrize("kept", [0, 1], ids=["last dropped", "first dropped"])

@@ -60,6 +60,13 @@ def test_the_numbers_are_the_same_in_every_format_and_with_any_number_of_threads
     assert torch.equal(one, single.double())
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_in_half_formats_the_numbers_are_rounded(dtype: torch.dtype) -> None:
+    found, exact = steps(Draw(1), 50, 60, torch.empty(0, dtype=dtype)), steps(Draw(1), 50, 60)
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.double(), exact, rtol=0, atol=torch.finfo(dtype).eps / 2)
+
+
 def test_other_seeds_labels_rows_and_steps_give_other_numbers() -> None:
     u = steps(Draw(1), 7, 6)
     others = [steps(Draw(2), 7, 6), steps(Draw(1), 7, 6, label="0.1.u"), steps(Draw(1, range(6, 12)), 7, 6)]

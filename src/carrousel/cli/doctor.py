@@ -26,6 +26,8 @@ def doctor(
 
 def _text(report: "Report") -> str:
     rows = [*_machine(report.machine), ("", ""), *(row for d in report.diagnoses for row in _diagnosis(d))]
+    if all(d.lowering != "cuda_graph" for d in report.diagnoses):
+        rows.append(("cuda_graph", "not tested: there is no CUDA device here"))
     rows += [("interpret", "used for everything else: the definition, step by step"), ("", "")]
     lines = [f"{name:<11}{value}".rstrip() for name, value in rows]
     return "\n".join([*lines, *(report.problems or ["All is well."])])

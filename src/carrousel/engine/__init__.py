@@ -11,14 +11,14 @@ differentiate   the backward step
 choose_tape     what the forward loop writes down for it
 split_phases    what can be finished element by element
 lower.llvm      two loops in machine code;  lower.interpret   the definition, one node at a time
-lower.torch_kernels, lower.hoisted   what runs on other devices
+lower.torch_kernels, lower.hoisted   what runs on other devices;  lower.captured   the same, replayed
 threads         which thread runs what: loops side by side, their rows, and where there are few rows, their units
 """
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, reduce
 from math import prod
 from typing import Literal, NamedTuple
 
@@ -30,8 +30,10 @@ from carrousel.cell import Cell, Sizes
 from carrousel.engine.compiled import Compiled
 from carrousel.engine.graph import Graph, Node
 from carrousel.engine.graph_text import text_of
+from carrousel.engine.lower.captured import RECORDERS, Captured
 from carrousel.engine.lower.hoisted import Hoisted, hoist
 from carrousel.engine.lower.interpret import interpret
+from carrousel.engine.lower.products import exact_products, is_autocast
 from carrousel.engine.lower.torch_kernels import Kernel, recognise
 from carrousel.engine.noise import MARK
 from carrousel.engine.passes.join_inputs import JOINED, join_inputs
@@ -41,6 +43,7 @@ from carrousel.engine.spec import check
 from carrousel.engine.torch_ops import register, run_as_operation
 from carrousel.engine.trace import trace
 
+_REPLAYED = " (calls without lengths and resets are recorded and replayed when their shapes come again)"
 _COMPILED_DTYPES = (torch.float32, torch.float64)
 
 
@@ -110,8 +113,23 @@ class Program:
         record: Sequence[str] = (),
     ) -> tuple[Float[Tensor, "T B ..."], list[Float[Tensor, "B ..."]], dict[str, Shaped[Tensor, "T B ..."]]]:
         """Outputs, the last state, and the recorded values of every step; arguments as in `lower.interpret`."""
+        params, x, state = _in_one_format(params, x, state)
         if torch.compiler.is_compiling() and not record:
             return *run_as_operation(self.text, params, x, state, lengths, reset), {}
+        return self.directly(params, x, state, lengths, reset, record)
+
+    def directly(
+        self,
+        params: Mapping[str, Tensor],
+        x: Float[Tensor, "T B D"],
+        state: Sequence[Float[Tensor, "B ..."]],
+        lengths: Int[Tensor, " B"] | None = None,
+        reset: Bool[Tensor, "T B"] | None = None,
+        record: Sequence[str] = (),
+        *,
+        may_replay: bool = True,
+    ) -> tuple[Float[Tensor, "T B ..."], list[Float[Tensor, "B ..."]], dict[str, Shaped[Tensor, "T B ..."]]]:
+        """As a call that torch.compile does not trace; without `may_replay` nothing is recorded and replayed."""
         way, reason = "interpret", ""
         if not _needs_interpret(params, x, state):
             way, reason = self.way(x.device.type, x.dtype, has_resets=reset is not None)
@@ -122,7 +140,13 @@ class Program:
         if way == "kernel" and self.kernel is not None:
             y, last = self.kernel.run(params, x, state, lengths)
         elif way == "hoisted":
-            y, last = self.hoisted.run(params, x, state, lengths, reset)
+            with exact_products(x.device.type):
+                replayed = None
+                if may_replay and lengths is None and reset is None:
+                    replayed, problem = self.captured.run(params, x, state)
+                    if problem:
+                        announce(self.graph.name, f"{reason}, and this call is not replayed: {problem}")
+                y, last = replayed or self.hoisted.run(params, x, state, lengths, reset)
         else:
             ((y, last),) = run([Recurrence(self.compiled(x.dtype), params, x, state, lengths, reset)])
         values = interpret(self.graph, params, x, state, lengths, reset, record)[2] if record else {}
@@ -139,7 +163,7 @@ class Program:
         if device == "cuda" and self.kernel is not None and not has_resets:
             return "kernel", ""
         if device != "cpu":
-            return "hoisted", f"there are no compiled loops for {device} yet"
+            return "hoisted", f"there are no compiled loops for {device} yet{_REPLAYED * (device in RECORDERS)}"
         reason = self.plan.reason or ("" if dtype in _COMPILED_DTYPES else f"there are no compiled loops for {dtype}")
         return ("interpret" if reason else "loops"), reason
 
@@ -152,6 +176,11 @@ class Program:
     def hoisted(self) -> Hoisted:
         """The plan for torch's operations, on any device."""
         return hoist(self.plan)
+
+    @cached_property
+    def captured(self) -> Captured:
+        """The same, recorded where calls of one shape come again."""
+        return Captured(self.hoisted)
 
     @cached_property
     def named_values(self) -> tuple[str, ...]:
@@ -214,6 +243,17 @@ def _compiled(cell: Cell, sizes: tuple[tuple[str, int], ...], rewrites: tuple[Re
     for rewrite in rewrites:
         graph = check(rewrite(graph))
     return Program(*join_inputs(graph))
+
+
+def _in_one_format(
+    params: Mapping[str, Tensor], x: Tensor, state: Sequence[Tensor]
+) -> tuple[Mapping[str, Tensor], Tensor, Sequence[Tensor]]:
+    """All in the widest format among them where autocast is on: it narrows what comes in, but the recurrence is not narrowed."""
+    tensors = [x, *state, *params.values()]
+    if not is_autocast(x.device.type) or all(tensor.dtype == x.dtype for tensor in tensors):
+        return params, x, state
+    widest = reduce(torch.promote_types, (tensor.dtype for tensor in tensors))
+    return {n: p.to(widest) for n, p in params.items()}, x.to(widest), [field.to(widest) for field in state]
 
 
 def _needs_interpret(params: Mapping[str, Tensor], x: Tensor, state: Sequence[Tensor]) -> bool:

@@ -3,11 +3,14 @@
 from carrousel.engine.compiled import ROWS_WORTH_FUSING
 from carrousel.engine.derivatives import met
 from carrousel.engine.graph import Graph
+from carrousel.engine.lower.captured import LOWERING
+from carrousel.engine.lower.torch_kernels import recognise
 from carrousel.engine.noise import MARK
 from carrousel.engine.passes.join_inputs import JOINED
 from carrousel.engine.passes.split_phases import Phase, split_phases
 from carrousel.engine.passes.truncate_gradient import CUT
 from carrousel.engine.plan import Kind, Plan
+from carrousel.engine.verdicts import switched_off
 from carrousel.engine.views import SHOWS
 
 _FLOAT_BYTES = 4
@@ -19,7 +22,7 @@ def explain(plan: Plan) -> str:
     sizes = ", ".join(f"{letter}={size}" for letter, size in graph.sizes.items())
     lines = [f"{graph.name} ({sizes})"]
     if plan.reason:
-        return "\n".join([*lines, f"runs node by node, which is slow: {plan.reason}"])
+        return "\n".join([*lines, f"runs node by node, which is slow: {plan.reason}", _on_cuda(plan)])
     return "\n".join(
         [
             *lines,
@@ -34,6 +37,7 @@ def explain(plan: Plan) -> str:
             *_drawn(graph),
             "threads: the rows of a batch and the directions of a layer are dealt out to torch's threads where that pays; "
             + _units(plan),
+            _on_cuda(plan),
         ]
     )
 
@@ -56,6 +60,18 @@ _KINDS: dict[Kind, str] = {"train": "forward", "backward": "backward"}
 
 def _barriers(count: int) -> str:
     return "without a barrier" if not count else f"with {count} barrier{'s' * (count > 1)} a step"
+
+
+def _on_cuda(plan: Plan) -> str:
+    kernel, reason = recognise(plan.graph), switched_off(LOWERING)
+    if kernel:
+        return f"on CUDA: torch's own kernel for {kernel.name}, and step by step where resets are given"
+    if reason:
+        return f"on CUDA: step by step, one operation of torch's at a time; nothing is replayed: {reason}"
+    return (
+        "on CUDA: step by step, one operation of torch's at a time; calls without lengths and resets are recorded and replayed "
+        "when their shapes come again"
+    )
 
 
 def _cuts(graph: Graph) -> list[str]:

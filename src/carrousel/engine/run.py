@@ -1,7 +1,6 @@
 """The torch boundary: tensors in, compiled loops over all time steps, tensors and derivatives out."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, cast
@@ -14,6 +13,7 @@ from carrousel.engine.backward import Backward
 from carrousel.engine.compiled import Compiled, execute
 from carrousel.engine.forward import Forward
 from carrousel.engine.lower.interpret import interpret
+from carrousel.engine.lower.products import exact_products
 from carrousel.engine.rows import Rows, lay_out
 
 
@@ -58,11 +58,6 @@ def run(recurrences: Sequence[Recurrence]) -> list[Outcome]:
             forwards = [given[k].forward(given[k].tensors, is_training=False) for k in bare]
             found |= dict(zip(bare, _together(forwards), strict=True))
     return [one.finished(*found[k]) for k, one in enumerate(given)]
-
-
-def exact_products(device: str) -> AbstractContextManager[object]:
-    """Products in the format of their factors, also where the caller asked for another."""
-    return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import pairwise
 from math import prod
 
@@ -231,16 +231,17 @@ def _made_from_parameters(graph: Graph, params: Params) -> dict[str, Tensor]:
 
 
 class InterpretedSteps:
-    """The same by `interpret`: any cell, number format and device."""
+    """The same by `interpret`, any cell and number format; on other devices than the CPU as programs run there."""
 
     entry: StepFunction | None = None
     address = 0
 
     def __init__(self, programs: Sequence[Program], params: Sequence[Params], batch: int, like: Tensor) -> None:
-        self._graphs = [program.graph for program in programs]
+        self._programs = programs
+        self._is_cpu = like.is_cpu
         self._state = [
-            [like.new_zeros((batch, *graph.elements(leaf.name))) for leaf in graph.leaves("state")]
-            for graph in self._graphs
+            [like.new_zeros((batch, *program.graph.elements(leaf.name))) for leaf in program.graph.leaves("state")]
+            for program in programs
         ]
         self.refresh(params)
 
@@ -248,11 +249,13 @@ class InterpretedSteps:
         """As `CompiledSteps.run`."""
         if not torch.isfinite(x).all():
             return False
-        value = x.reshape(steps, -1, x.shape[-1])
-        for layer, (graph, params) in enumerate(zip(self._graphs, self._params, strict=True)):
-            value, last, _ = interpret(graph, params, value, self._state[layer])
-            self._state[layer] = [field.clone() for field in last]  # it may be a view of x
-        y.copy_(value.reshape(y.shape))
+        with torch.no_grad():
+            value = x.reshape(steps, -1, x.shape[-1])
+            for layer, (program, params) in enumerate(zip(self._programs, self._params, strict=True)):
+                run = partial(interpret, program.graph) if self._is_cpu else program.directly
+                value, last, _ = run(params, value, self._state[layer])
+                self._state[layer] = [field.clone() for field in last]  # it may be a view of x
+            y.copy_(value.reshape(y.shape))
         return True
 
     def refresh(self, params: Sequence[Params]) -> None:

@@ -218,7 +218,8 @@ def _outcome(
 ) -> tuple[Tensor, Sequence[Tensor]]:
     program = _program_of(graph)
     names = [node.name for node in cast(Graph, program.graph).leaves("param")]
-    y, last, _ = program(dict(zip(names, params, strict=True)), x, state, lengths, reset)
+    given = dict(zip(names, params, strict=True))
+    y, last, _ = program.directly(given, x, state, lengths, reset, may_replay=False)
     return y, last
 
 

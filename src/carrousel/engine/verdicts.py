@@ -19,8 +19,18 @@ from carrousel.files import write_json
 
 def switched_off(lowering: str) -> str:
     """Why a lowering must not be used here, as the end of a sentence; empty when nothing is known against it."""
+    if lowering in _in_this_process:
+        return f"{lowering} failed at its first use in this process: {_in_this_process[lowering]}"
     reason = _read(lowering, cache_folder())
     return reason and f"{lowering} failed its self-test on this machine: {reason}; see `carrousel doctor`"
+
+
+def switch_off(lowering: str, reason: str) -> None:
+    """Use a lowering no more in this process: what failed may be its surroundings, memory that others took for example."""
+    _in_this_process[lowering] = reason
+
+
+_in_this_process: dict[str, str] = {}
 
 
 def remember(lowering: str, reason: str) -> bool:
@@ -39,8 +49,9 @@ def remember(lowering: str, reason: str) -> bool:
 
 
 def forget_what_was_read() -> None:
-    """Look at the disk again when next asked."""
+    """Look at the disk again when next asked, and give lowerings that failed in this process another chance."""
     _read.cache_clear()
+    _in_this_process.clear()
 
 
 def is_writable(folder: Path) -> bool:

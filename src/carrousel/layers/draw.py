@@ -53,10 +53,10 @@ class Draw:
 
     def _key(self, label: str, like: Tensor) -> Tensor:
         seed = torch.as_tensor(self.seed, dtype=torch.int64, device=like.device)
-        return mixed_words(seed, torch.as_tensor(_number_of(label), device=like.device))
+        return mixed_words(seed, torch.full((), _number_of(label), dtype=torch.int64, device=like.device))
 
     def _rows(self, label: str, batch: int, like: Tensor) -> Tensor:
-        rows = torch.arange(batch) if self.rows is None else torch.as_tensor(self.rows)
+        rows = torch.arange(batch, device=like.device) if self.rows is None else torch.as_tensor(self.rows)
         if rows.shape != (batch,) or rows.is_floating_point():
             raise ShapeError(
                 f"Draw: rows is {rows.dtype} of shape {tuple(rows.shape)}, expected whole numbers of shape (B,) = ({batch},). "
@@ -68,7 +68,8 @@ class Draw:
         """Two numbers of 24 bits from each word."""
         words = mixed_words(key[..., None], torch.arange(1, (size + 1) // 2 + 1, device=like.device))
         pairs = torch.stack([(words >> 40) & _24_BITS, (words >> 16) & _24_BITS], dim=-1)
-        return pairs.flatten(-2)[..., :size].to(like.dtype).mul_(2.0**-24)
+        wide = torch.promote_types(like.dtype, torch.float32)  # 24 bits are too large for float16
+        return pairs.flatten(-2)[..., :size].to(wide).mul_(2.0**-24).to(like.dtype)
 
 
 def _number_of(label: str) -> int:

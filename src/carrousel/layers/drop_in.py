@@ -136,8 +136,11 @@ class RNN(_WithPrograms, nn.RNN):
 
 
 def by_torch(module: nn.RNNBase) -> bool:
-    """Whether torch's own module is the fastest there is: on CUDA, by cuDNN, layers and directions at once."""
-    return cast(Tensor, module.weight_ih_l0).is_cuda
+    """Whether torch's own module is the fastest there is: on CUDA, by cuDNN, layers and directions at once.
+
+    torch.compile cannot look into it: there each layer and direction becomes one operation, which comes to the same kernels.
+    """
+    return cast(Tensor, module.weight_ih_l0).is_cuda and not torch.compiler.is_compiling()
 
 
 def _run(

@@ -22,7 +22,7 @@ def check_lengths(where: str, lengths: Any, steps: int, batch: int, device: torc
             f"{where}: lengths is {valid.dtype} of shape {tuple(valid.shape)}, expected whole numbers of shape (B,) = "
             f"({batch},). Pass the number of valid steps in each row."
         )
-    if torch.compiler.is_compiling():  # values are not known there
+    if _are_values_unknown():
         return valid.long()
     wrong = ((valid < 1) | (valid > steps)).nonzero()
     if len(wrong):
@@ -34,13 +34,18 @@ def check_lengths(where: str, lengths: Any, steps: int, batch: int, device: torc
     return valid.long()
 
 
+def _are_values_unknown() -> bool:
+    """Whether the program is being traced, or recorded by the caller as a CUDA graph: it cannot wait for values then."""
+    return torch.compiler.is_compiling() or (torch.cuda.is_available() and torch.cuda.is_current_stream_capturing())
+
+
 def check_finite(x: Tensor) -> None:
     """Refuse NaN and infinities in the input.
 
     Raises:
         ShapeError: with the number of such values and the place of the first.
     """
-    if x.numel() == 0 or torch.compiler.is_compiling() or torch.isfinite(x.detach().sum()):
+    if x.numel() == 0 or _are_values_unknown() or torch.isfinite(x.detach().sum()):
         return
     wrong = (~torch.isfinite(x.detach())).nonzero()
     if not len(wrong):

@@ -126,7 +126,7 @@ class Recurrent(nn.Module):
             state: the cell's State, every field (layers·directions, B, ...); zeros when left out.
             lengths: valid steps in each row, 1 to T, on any device; outputs past them are zero, and the state returned is
                 the one after the last valid step. The backward direction starts there.
-            reset: True where a new sequence begins: the state is zeroed before that step, in both directions.
+            reset: True where a new sequence begins, on any device: the state is zeroed before that step, in both directions.
             draw: the random numbers of masks and of stochastic cells; when left out, a seed from torch's own generator. A mask for
                 a whole sequence stays the same over resets.
 
@@ -209,7 +209,7 @@ class Recurrent(nn.Module):
         x = x.transpose(0, 1) if self.batch_first else x
         steps, batch = x.shape[0], x.shape[1]
         valid = check_lengths("Recurrent", lengths, steps, batch, x.device)
-        reset = self._check_reset(reset, steps, batch)
+        reset = self._check_reset(reset, steps, batch, x.device)
         if valid is not None:
             x = torch.where((torch.arange(steps, device=x.device)[:, None] < valid)[:, :, None], x, x.new_zeros(()))
         check_finite(x)
@@ -284,7 +284,7 @@ class Recurrent(nn.Module):
                 )
         return list(given)
 
-    def _check_reset(self, reset: Tensor | None, steps: int, batch: int) -> Tensor | None:
+    def _check_reset(self, reset: Tensor | None, steps: int, batch: int, device: torch.device) -> Tensor | None:
         if reset is None:
             return None
         expected = (batch, steps) if self.batch_first else (steps, batch)
@@ -294,7 +294,7 @@ class Recurrent(nn.Module):
                 f"Recurrent: reset is {reset.dtype} of shape {tuple(reset.shape)}, expected torch.bool {axes} = {expected}. "
                 "Pass True where a new sequence begins."
             )
-        return reset.transpose(0, 1) if self.batch_first else reset
+        return (reset.transpose(0, 1) if self.batch_first else reset).to(device)
 
 
 for _cell in CELLS.values():  # so that exported programs of the catalogue's cells can be loaded

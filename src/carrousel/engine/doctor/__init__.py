@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from carrousel.engine.doctor.lowerings import LOWERINGS, find_lowering
+from carrousel.engine.doctor.lowerings import find_lowering, lowerings_here
 from carrousel.engine.doctor.machine import Machine, this_machine
 from carrousel.engine.doctor.probes import PROBES
 from carrousel.engine.doctor.self_test import TOLERANCE, Result, run_checks, summary
@@ -83,10 +83,10 @@ def examine(places: Iterable[str] | None = None, probes: Iterable[str] = tuple(P
     """Test every lowering in a process of its own, and write down which of them may be used here.
 
     Args:
-        places: "module:name" of each lowering; all when left out.
+        places: "module:name" of each lowering; when left out, all that there is a device for.
         probes: names of the steps to run.
     """
-    diagnoses = [_diagnose(place, tuple(probes)) for place in (LOWERINGS if places is None else places)]
+    diagnoses = [_diagnose(place, tuple(probes)) for place in (lowerings_here() if places is None else places)]
     return Report(this_machine(), tuple(diagnoses))
 
 

@@ -5,12 +5,16 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import cast
 
+import torch
 from torch import Tensor
 
 from carrousel.engine import Program
 from carrousel.engine.doctor.probes import Given
+from carrousel.engine.lower.captured import LOWERING, RECORDERS, flat
 from carrousel.engine.lower.moves import MOVES
+from carrousel.engine.lower.recording import Recording, replay
 from carrousel.engine.lower.vector_math import VECTOR
+from carrousel.engine.ops import OPS
 from carrousel.engine.run import Recurrence, run
 from carrousel.engine.stream import CompiledSteps
 
@@ -36,6 +40,9 @@ class Lowering:
     is_stream: bool = False
 
 
+_GPU = "cuda"
+
+
 def _llvm(program: Program, given: Given) -> tuple[Tensor, Sequence[Tensor]]:
     compiled = program.compiled(given.x.dtype)
     return run([Recurrence(compiled, given.params, given.x, given.state, given.lengths, given.reset)])[0]
@@ -52,14 +59,31 @@ def _stream(program: Program, given: Given) -> tuple[Tensor, Sequence[Tensor]]:
     return y, stream.state()[0]
 
 
+def _cuda_graph(program: Program, given: Given) -> tuple[Tensor, Sequence[Tensor]]:
+    inputs = [value.to(_GPU) for value in (*given.params.values(), given.x, *given.state)]
+    wanted = [torch.is_grad_enabled() and value.requires_grad for value in inputs]
+    recording = Recording(flat(program.hoisted, list(given.params)), inputs, wanted, RECORDERS[_GPU])
+    y, *last = (value.cpu() for value in replay(recording, inputs))
+    return y, last
+
+
 _OPERATIONS = frozenset({*VECTOR, *MOVES, "products", "constant"})
 LLVM = Lowering("llvm", "float32 and float64 on the CPU, forward and backward", _OPERATIONS, _llvm)
 STREAM = Lowering(
     "stream", "layer.stream(), in the same formats", _OPERATIONS - {"pad"}, _stream, threads=(1,), is_stream=True
 )  # zeros are put in only by derivatives
 
+CUDA_GRAPH = Lowering(
+    LOWERING, "cells on CUDA whose calls come again in one shape", frozenset(OPS), _cuda_graph, threads=(1,)
+)
+
 LOWERINGS = (f"{__name__}:LLVM", f"{__name__}:STREAM")
-"""Where each of them stands, as "module:name": a child process imports it from there."""
+"""Where each of those for the CPU stands, as "module:name": a child process imports it from there."""
+
+
+def lowerings_here() -> tuple[str, ...]:
+    """Where each that this machine has a device for stands."""
+    return (*LOWERINGS, f"{__name__}:CUDA_GRAPH") if torch.cuda.is_available() else LOWERINGS
 
 
 def find_lowering(place: str) -> Lowering:

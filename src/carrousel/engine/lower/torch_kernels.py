@@ -1,6 +1,7 @@
 """The recurrences that torch has kernels of its own for (cuDNN's on CUDA), recognised by their equations."""
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from carrousel.engine.graph import Graph
+from carrousel.engine.lower.products import exact_products, is_autocast
 from carrousel.engine.passes.simplify import simplify
 
 _SUM = "add(add(matvec(W_{k},x),matvec(R_{k},s0)),b_{k})"
@@ -52,8 +54,20 @@ class Kernel:
         self, params: Mapping[str, Tensor], x: Tensor, state: Sequence[Tensor], lengths: Tensor | None = None
     ) -> tuple[Tensor, list[Tensor]]:
         """Outputs and the last state; arguments as in `interpret`."""
+        device = x.device.type
+        if is_autocast(device):  # the format that torch.nn's modules compute in there
+            dtype = torch.get_autocast_dtype(device)
+            params = {name: value.to(dtype) for name, value in params.items()}
+            x, state = x.to(dtype), [field.to(dtype) for field in state]
+        with exact_products(device), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
+            return self._run(params, x, state, lengths)
+
+    def _run(
+        self, params: Mapping[str, Tensor], x: Tensor, state: Sequence[Tensor], lengths: Tensor | None
+    ) -> tuple[Tensor, list[Tensor]]:
         weights = self._weights({own: params[theirs] for own, theirs in self.params.items()})
-        start = [field.unsqueeze(0) for field in state]
+        start = [field.unsqueeze(0).contiguous() for field in state]  # cuDNN refuses others
         if lengths is None:
             y, last = self._call(x, None, start, weights)
             return y, [field.squeeze(0) for field in last]
