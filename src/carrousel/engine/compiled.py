@@ -17,7 +17,7 @@ from carrousel.engine.lower.packing import pack
 from carrousel.engine.lower.team import Call, call_together, has_team
 from carrousel.engine.plan import Kind, Plan
 from carrousel.engine.rows import Rows
-from carrousel.engine.threads import PATIENCE, Load, deal, phase_work
+from carrousel.engine.threads import PATIENCE, Load, deal, phase_work, worth_threads
 
 FUSED = "+x"
 """Marks the kind of a loop that makes the products on x_t, or the derivative of x_t, in its own tiles."""
@@ -66,9 +66,8 @@ class Compiled:
         """Whether the products on x_t are made in the loop."""
         if self.plan.fused is None:
             return False
-        sequences = ((rows.batch, rows.total),)
-        shares = deal((self.load("train"),), sequences, torch.get_num_threads(), can_meet=False).shares
-        return rows.total >= ROWS_WORTH_FUSING * rows.steps * shares
+        threads = min(worth_threads(self.load("train").work * rows.total, torch.get_num_threads()), rows.batch)
+        return rows.total >= ROWS_WORTH_FUSING * rows.steps * threads
 
     def load(self, kind: Kind) -> Load:
         """What a step of one sequence takes."""

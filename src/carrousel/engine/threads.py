@@ -76,6 +76,11 @@ class Deal:
     parts: int
 
 
+def worth_threads(work: int, threads: int) -> int:
+    """How many of the threads so many multiplications are worth."""
+    return max(1, min(threads, work // WORTH_A_THREAD))
+
+
 @lru_cache(maxsize=1024)
 def deal(loads: tuple[Load, ...], sequences: tuple[Sequences, ...], threads: int, *, can_meet: bool) -> Deal:
     """The fastest way to run loops that do not wait for each other, by what it should take.
@@ -90,7 +95,7 @@ def deal(loads: tuple[Load, ...], sequences: tuple[Sequences, ...], threads: int
         can_meet: whether threads may be made to wait for each other.
     """
     whole = [load.work * total for load, (_, total) in zip(loads, sequences, strict=True)]
-    threads = max(1, min(threads, sum(whole) // WORTH_A_THREAD))
+    threads = worth_threads(sum(whole), threads)
     batch = max(batch for batch, _ in sequences)
     costs = {
         Deal(shares, 1): _in_shares(whole, sequences, shares, threads) for shares in range(1, min(batch, threads) + 1)
