@@ -97,13 +97,13 @@ class TestWaiting:
         monkeypatch.setattr(barrier, "_SPINS", 0)
         monkeypatch.setattr(barrier, "_PATIENCE_NS", -1)  # any time is too long
         left: list[bool] = []
-        was_left = barrier.was_left
+        has_waited = barrier.has_waited
 
         def noted(memory: Any) -> bool:
-            left.append(was_left(memory))
+            left.append(has_waited(memory))
             return left[-1]
 
-        monkeypatch.setattr(COMPILED, "was_left", noted)
+        monkeypatch.setattr(COMPILED, "has_waited", noted)
         monkeypatch.setattr(COMPILED, "PATIENCE", Patience())
         given = problem(Program(problem(CELLS["lstm"], hidden_size=36).program.graph), steps=9, dtype=torch.float32)
         alone = bits(results(given, given.program))
@@ -125,6 +125,13 @@ class TestWaiting:
         shared(monkeypatch, 2)
         monkeypatch.setattr(team, "_openmp", lambda: (smaller, number, size))
         assert bits(results(given, given.program)) == alone
+
+    def test_any_part_that_lost_time_is_noticed(self) -> None:
+        memory = barrier.barrier_memory(2)
+        assert not barrier.has_waited(memory)
+        memory[2 * 16 + 1] = barrier._PATIENCE_NS + 1  # beside the counter of the second part
+        assert barrier.has_waited(memory)
+        assert memory.ctypes.data % 128 == 0
 
     def test_after_a_call_that_waited_units_stay_together_for_a_while(self, monkeypatch: pytest.MonkeyPatch) -> None:
         now = [100.0]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carrousel.engine.graph import Graph, axis_size
-from carrousel.engine.lower.barrier import barrier_memory, was_left
+from carrousel.engine.lower.barrier import barrier_memory, has_waited
 from carrousel.engine.lower.emitter import ELEMENTS
 from carrousel.engine.lower.jit import compile_text, vector_bytes
 from carrousel.engine.lower.loop import Loop
@@ -121,7 +121,7 @@ def execute(calls: Sequence[LoopCall]) -> None:
             numbers += [(ready.entry, (*arguments, part, chosen.parts, place)) for part in range(chosen.parts)]
     call_together(numbers)
     if barriers:
-        PATIENCE.learn(had_to_wait=any(was_left(barrier) for barrier in barriers))
+        PATIENCE.learn(had_to_wait=any(has_waited(barrier) for barrier in barriers))
 
 
 def _arguments(call: LoopCall, ready: Ready) -> tuple[tuple[int, ...], tuple[int, int], object]:

@@ -1,7 +1,8 @@
 """A place where the threads that share the units of a step wait for each other: they spin, for a step takes microseconds.
 
-Each part has a counter on a cache line of its own, which it alone writes: how many barriers it has reached. A part goes on when no
-counter is behind its own. Two threads meet in the time that one line takes from core to core.
+Each part has a counter on a cache line of its own, which it alone writes: how many barriers it has reached (and beside it, how long
+it had to wait without its core). A part goes on when no counter is behind its own. Two threads meet in the time that one line takes
+from core to core.
 
 Where other work keeps a thread off its core, the others give theirs away while they wait. When that took long, the first part
 tells the others, at a barrier, to leave, and makes all units of the steps that are left alone.
@@ -48,9 +49,10 @@ def barrier_memory(parts: int) -> NDArray[np.int64]:
     return place
 
 
-def was_left(memory: NDArray[np.int64]) -> bool:
-    """Whether the first part went on alone."""
-    return bool(memory[0])
+def has_waited(memory: NDArray[np.int64]) -> bool:
+    """Whether the first part went on alone, or any part lost as much time as that takes."""
+    words = _LINE // 8
+    return bool(memory[0]) or int(memory[words + 1 :: words].max()) > _PATIENCE_NS
 
 
 class Barrier:
@@ -153,6 +155,8 @@ slow:
   %old = load i64, ptr %lost, align 8
   %new = add i64 %old, %taken
   store i64 %new, ptr %lost, align 8
+  %own.lost = getelementptr i64, ptr %own, i64 1
+  store i64 %new, ptr %own.lost, align 8
   br label %look
 arrived:
   %following = add i64 %other, 1
