@@ -1,5 +1,6 @@
 """The kind `target-classifier`: TD-LSTM and TC-LSTM, held against their equations."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from torch import Tensor
 from carrousel.errors import DataError
 from carrousel.layers import Recurrent
 from carrousel.layers.draw import Draw
+from carrousel.models.kinds import read_settings, write_starter
 from carrousel.models.target_classifier import KIND, TargetClassifier, TargetClassifierNetwork
 from carrousel.models.target_classifier.marked import marked, marked_objects
+from carrousel.train.run import Run
 
 TEXTS = [
     ("the $T$ was cold but the waiter was kind", "soup"),
@@ -144,8 +147,23 @@ def test_a_marked_text_shows_its_target() -> None:
 
 
 @pytest.mark.tiny
-def test_what_new_writes_says_how_a_file_should_look() -> None:
+def test_what_new_writes_is_settings_and_a_sample() -> None:
     files = KIND.starter()
-    assert set(files) == {"target-classifier.yaml"}
-    assert b"There is no sample beside this file" in files["target-classifier.yaml"]
-    assert KIND.Settings.from_yaml(files["target-classifier.yaml"].decode()).data.train == "targets.tsv"
+    assert set(files) == {"target-classifier.yaml", "roles.tsv", "SOURCE.md", "LICENSE-DANTE"}
+    assert KIND.Settings.from_yaml(files["target-classifier.yaml"].decode()).data.train == "roles.tsv"
+    rows = [line.split("\t") for line in files["roles.tsv"].decode().splitlines()]
+    assert (rows[0], {len(row) for row in rows}) == (["text", "target", "label"], {3})
+    assert Counter(row[2] for row in rows[1:]) == {"subject": 250, "subject of a passive": 250, "object": 250}
+    assert all(row[0].split().count("$T$") == 1 for row in rows[1:])
+
+
+@pytest.mark.slow
+def test_the_sample_is_learned_better_than_naive_bayes_does(tmp_path: Path, annotations_unchecked: None) -> None:
+    settings_file = write_starter("target-classifier", tmp_path)[0]
+    kind, settings = read_settings(settings_file, ["train.threads=1"])
+    run = Run.start(kind, settings, tmp_path / "run")
+    for _ in run.train():
+        pass
+    summary = run.finish()
+    found = {name: baseline["figures"]["accuracy"] for name, baseline in summary.baselines.items()}
+    assert summary.figures["accuracy"] > found["naive Bayes"] + 0.1
