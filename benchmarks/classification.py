@@ -138,13 +138,14 @@ def roles(folder: Path) -> Parts:
     Three of the nineteen documents are for the test.
     """
     by_document = roles_by_document(folder)
+    order: list[int] = np.random.default_rng(0).permutation(len(by_document)).tolist()
     names = list(by_document)
-    tested = {names[k] for k in np.random.default_rng(0).permutation(len(names))[:3].tolist()}
-    paths = (folder / "roles_train.tsv", folder / "roles_test.tsv")
-    for path, is_wanted in zip(paths, (lambda name: name not in tested, lambda name: name in tested), strict=True):
-        rows = [row for name, found in by_document.items() if is_wanted(name) for row in found]
-        path.write_text("\n".join(["text\ttarget\tlabel", *rows]) + "\n", encoding="utf-8")
-    return paths
+    parts = {"train": order[3:], "test": order[:3]}
+    for part, numbers in parts.items():
+        rows = [row for k in sorted(numbers) for row in by_document[names[k]]]
+        content = "\n".join(["text\ttarget\tlabel", *rows]) + "\n"
+        (folder / f"roles_{part}.tsv").write_text(content, encoding="utf-8")
+    return folder / "roles_train.tsv", folder / "roles_test.tsv"
 
 
 def roles_by_document(folder: Path, longest: int | None = None) -> dict[str, list[str]]:
@@ -241,6 +242,7 @@ def measure(name: str, folder: Path, overrides: list[str], seeds: int) -> None:
     """Train with so many seeds, and measure once on the test part."""
     make, kind, given = SETS[name]
     train, test = make(folder)
+    network: Any = None
     for seed in range(seeds):
         start = time.monotonic()
         files = {key: str(folder / value) for key, value in given.get("data", {}).items() if key == "vectors"}
