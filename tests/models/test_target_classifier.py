@@ -1,5 +1,6 @@
 """The kind `target-classifier`: TD-LSTM and TC-LSTM, held against their equations."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from torch import Tensor
 from carrousel.errors import DataError
 from carrousel.layers import Recurrent
 from carrousel.layers.draw import Draw
+from carrousel.models.kinds import read_settings, write_starter
 from carrousel.models.target_classifier import KIND, TargetClassifier, TargetClassifierNetwork
 from carrousel.models.target_classifier.marked import marked, marked_objects
+from carrousel.train.run import Run
 
 TEXTS = [
     ("the $T$ was cold but the waiter was kind", "soup"),
@@ -86,7 +89,7 @@ def test_a_table_is_read_and_compared(tmp_path: Path) -> None:
     path.write_text("\n".join(["text\ttarget\tlabel", *rows]) + "\n")
     prepared = KIND.prepare(KIND.Settings.of({"data": {"train": str(path)}}))
     assert prepared.size == "30 targets; 3 are held out"
-    assert list(prepared.baselines()) == ["majority", "naive Bayes"]
+    assert list(prepared.baselines()) == ["majority", "naive Bayes", "naive Bayes nearby"]
     assert {example.given for example in prepared.examples(prepared.network)} <= {
         text.replace("$T$", f"[{target}]") for text, target in TEXTS
     }
@@ -144,8 +147,32 @@ def test_a_marked_text_shows_its_target() -> None:
 
 
 @pytest.mark.tiny
-def test_what_new_writes_says_how_a_file_should_look() -> None:
+def test_words_nearby_tell_what_words_of_the_sentence_cannot() -> None:
+    order = ["the $T$ saw the dog", "the dog saw the $T$"] * 20
+    prepared = KIND.prepare(KIND.Settings(), data=([(text, "cat") for text in order], ["subject", "object"] * 20))
+    found = {name: figures["accuracy"] for name, (figures, _) in prepared.baselines().items()}
+    assert found["naive Bayes nearby"] == 1.0
+    assert found["naive Bayes"] < 1.0
+
+
+@pytest.mark.tiny
+def test_what_new_writes_is_settings_and_a_sample() -> None:
     files = KIND.starter()
-    assert set(files) == {"target-classifier.yaml"}
-    assert b"There is no sample beside this file" in files["target-classifier.yaml"]
-    assert KIND.Settings.from_yaml(files["target-classifier.yaml"].decode()).data.train == "targets.tsv"
+    assert set(files) == {"target-classifier.yaml", "roles.tsv", "SOURCE.md", "LICENSE-DANTE"}
+    assert KIND.Settings.from_yaml(files["target-classifier.yaml"].decode()).data.train == "roles.tsv"
+    rows = [line.split("\t") for line in files["roles.tsv"].decode().splitlines()]
+    assert (rows[0], {len(row) for row in rows}) == (["text", "target", "label"], {3})
+    assert Counter(row[2] for row in rows[1:]) == {"subject": 250, "subject of a passive": 250, "object": 250}
+    assert all(row[0].split().count("$T$") == 1 for row in rows[1:])
+
+
+@pytest.mark.slow
+def test_the_sample_is_learned_better_than_naive_bayes_does(tmp_path: Path, annotations_unchecked: None) -> None:
+    settings_file = write_starter("target-classifier", tmp_path)[0]
+    kind, settings = read_settings(settings_file, ["train.threads=1"])
+    run = Run.start(kind, settings, tmp_path / "run")
+    for _ in run.train():
+        pass
+    summary = run.finish()
+    found = {name: baseline["figures"]["accuracy"] for name, baseline in summary.baselines.items()}
+    assert found["majority"] < found["naive Bayes"] < found["naive Bayes nearby"] < summary.figures["accuracy"]

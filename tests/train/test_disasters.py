@@ -26,16 +26,19 @@ QUICK = {
     "threads": 1,
     "batch_size": 8,
 }
-TARGETS = "".join(
-    f"the $T$ was {'bad' if i % 3 else 'good'}, not the {other}\tsoup\t{'negative' if i % 3 else 'positive'}\n"
-    for i, other in enumerate(["wine", "room", "bread", "price"] * 8)
-)
 MORE: dict[str, dict[str, Any]] = {  # what keeps a kind small
     "language-model": {"sample": {"length": 5}, "train": {"tbptt": 8}},
     "forecaster": {"model": {"context": 24, "horizon": 4}},
     "tagger": {"model": {"characters": "none"}},
 }
-LINES = {"tagger": 1_500, "classifier": 100, "word-sense": 60, "seq2seq": 200, "autoencoder": 1_500}
+LINES = {
+    "tagger": 1_500,
+    "classifier": 100,
+    "target-classifier": 60,
+    "word-sense": 60,
+    "seq2seq": 200,
+    "autoencoder": 1_500,
+}
 """lines that are kept of the sample"""
 
 
@@ -48,8 +51,6 @@ def project(kind: str, folder: Path) -> Path:
     for section, values in MORE.get(kind, {}).items():
         settings.setdefault(section, {}).update(values)
     settings_file.write_text(yaml.safe_dump(settings))
-    if kind == "target-classifier":
-        (folder / settings["data"]["train"]).write_text("text\ttarget\tlabel\n" + TARGETS)
     if kind in LINES:
         for name in {settings["data"]["train"], settings["data"].get("valid")} - {None}:
             lines = (folder / name).read_text().splitlines(keepends=True)

@@ -24,7 +24,7 @@ class Autoencoder(Estimator):
     Network = AutoencoderNetwork
 
     def predict(self, data: Any) -> list[Float64[np.ndarray, " T"]]:
-        """The error of each step of each series.
+        """The score of each step of each series: the mean error of the steps around it (`smoothing`).
 
         Args:
             data: the path of a table, one array (T, D) or (T,), or a list of them.
@@ -39,5 +39,5 @@ class Autoencoder(Estimator):
 
     @property
     def threshold(self) -> float:
-        """The error above which a step counts as an anomaly, fitted on the training data."""
+        """The score above which a step counts as an anomaly, fitted on the training data."""
         return float(self.network.get_buffer("threshold"))

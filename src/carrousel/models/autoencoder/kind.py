@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Int64
 from torch import Tensor
 
 from carrousel.data.batches import Bucketed, row_numbers
 from carrousel.errors import ConfigError, counted
 from carrousel.heads.steps import valid_steps
+from carrousel.models.autoencoder.baselines import plain_errors
 from carrousel.models.autoencoder.network import AutoencoderNetwork
-from carrousel.models.autoencoder.scores import BATCH_SIZE, detection, scores_of
-from carrousel.models.autoencoder.series import Series, batch_of, marks_of, of_objects, read_series, windows_of
+from carrousel.models.autoencoder.scores import BATCH_SIZE, errors_of, figures_of, scores_of, threshold_of
+from carrousel.models.autoencoder.series import Series, batch_of, of_objects, read_series, windows_of
 from carrousel.models.autoencoder.settings import AutoencoderSettings
 from carrousel.models.gates import gates_of
 from carrousel.models.samples import sample_files
@@ -62,7 +63,7 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
             unit="steps",
             fingerprint=_fingerprint(train, valid),
             size=f"{everything.num_steps:,} steps of {channels}; {valid.num_steps:,} are held out",
-            baselines=lambda: _baselines(network, train, valid, settings.model.hidden_size),
+            baselines=lambda: _baselines(network, train, valid, settings),
             examples=lambda net: _worst(net, valid),
             columns=lambda rows: _columns(network, train, windows[rows]),
             ids=lambda rows: [_place(train, k, start) for k, start, _ in windows[rows].tolist()],
@@ -75,7 +76,10 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
         return AutoencoderNetwork.from_pretrained(folder, where=where)
 
     def evaluate(self, network: AutoencoderNetwork, data: Any, where: str = "evaluate") -> Figures:
-        """The reconstruction error of series, and where anomalies are marked, how well the errors find them."""
+        """The reconstruction error of series, and where anomalies are marked, how well the errors find them.
+
+        Where they are, `mse` is that of the steps that are not marked.
+        """
         series = self._given(network, data, where, is_labelled=True)
         return _figures(network, series)
 
@@ -113,6 +117,7 @@ def _network(settings: AutoencoderSettings, train: Series) -> AutoencoderNetwork
         values.mean(0).tolist(),
         np.where(deviations > 0, deviations, 1.0).tolist(),
         settings.data.window,
+        smoothing=settings.anomaly.smoothing or max(1, settings.data.window // 2),
         columns={"columns": list(train.channels), "series": settings.data.series, "label": settings.data.label},
         **sizes,
     )
@@ -149,17 +154,15 @@ def _future(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarr
 
 def _measured(network: AutoencoderNetwork, train: Series, valid: Series, quantile: float) -> dict[str, float]:
     """Held-out figures, after the threshold was fitted on the training data; both are saved together."""
-    known = scores_of(network, train).values
-    if train.labels is not None:
-        known = known[~marks_of(train)]
-    network.get_buffer("threshold").fill_(float(np.quantile(known, quantile)))
+    threshold = threshold_of(errors_of(network, train), train, network.smoothing, quantile)
+    network.get_buffer("threshold").fill_(threshold)
     return _figures(network, valid)
 
 
 @torch.no_grad()
 def _figures(network: AutoencoderNetwork, series: Series) -> dict[str, float]:
-    scores = scores_of(network, series).values
-    found = {"mse": float(scores.mean())}
+    threshold = float(network.get_buffer("threshold"))
+    found = figures_of(errors_of(network, series), series, network.smoothing, threshold)
     if network.horizon:
         windows = windows_of(series, network.window, max(1, network.window // 2))
         total, count = 0.0, 0
@@ -170,37 +173,18 @@ def _figures(network: AutoencoderNetwork, series: Series) -> dict[str, float]:
             errors = (predicted - future).square().mean(-1)[is_there]
             total, count = total + float(errors.sum()), count + errors.numel()
         found["prediction_mse"] = total / max(1, count)
-    if series.labels is not None:
-        found |= detection(scores, marks_of(series), float(network.get_buffer("threshold")))
     return found
 
 
 def _baselines(
-    network: AutoencoderNetwork, train: Series, valid: Series, size: int
+    network: AutoencoderNetwork, train: Series, valid: Series, settings: AutoencoderSettings
 ) -> Mapping[str, tuple[Figures, str]]:
-    """What the mean of each channel, and as many principal components of a window as the state has numbers, leave."""
+    """What the mean of each channel, and as many principal components of a window as the state has numbers, leave and find."""
     found: dict[str, tuple[Figures, str]] = {}
-    seen, unseen = (_whole_windows(network, series) for series in (train, valid))
-    if len(unseen):
-        found["mean"] = ({"mse": float(np.square(unseen).mean())}, "the mean of each channel in the training data")
-    components = min(size, len(seen) - 1, seen.shape[1] - 1 if seen.ndim == 2 else 0)
-    if len(unseen) and components > 0:
-        centre = seen.mean(0)
-        _, _, basis = np.linalg.svd(seen - centre, full_matrices=False)
-        part = (unseen - centre) @ basis[:components].T @ basis[:components] + centre
-        about = f"{components} principal components of a window, as many numbers as one state of the model"
-        found["pca"] = ({"mse": float(np.square(unseen - part).mean())}, about)
+    steps, quantile = network.smoothing, settings.anomaly.quantile
+    for name, (known, unseen, about) in plain_errors(network, train, valid, settings.model.hidden_size).items():
+        found[name] = (figures_of(unseen, valid, steps, threshold_of(known, train, steps, quantile)), about)
     return found
-
-
-def _whole_windows(network: AutoencoderNetwork, series: Series) -> Float64[np.ndarray, "N F"]:
-    windows = windows_of(series, network.window, max(1, network.window // 2))
-    windows = windows[windows[:, 2] == network.window]
-    if not len(windows):
-        return np.zeros((0, network.window * len(network.means)))
-    x, _ = batch_of(series, windows)
-    z = (x.astype(np.float64) - network.means) / network.deviations
-    return z.transpose(1, 0, 2).reshape(len(windows), -1)
 
 
 def _worst(network: AutoencoderNetwork, series: Series) -> list[Example]:
@@ -211,7 +195,7 @@ def _worst(network: AutoencoderNetwork, series: Series) -> list[Example]:
     for k, start, length in windows_of(series, network.window, network.window).tolist():
         inside = scores[k][start : start + length]
         marked = "" if series.labels is None else f"{int(series.labels[k][start : start + length].sum())} marked steps"
-        said = f"{int((inside > threshold).sum())} steps above the threshold, largest error {inside.max():.4g}"
+        said = f"{int((inside > threshold).sum())} steps above the threshold, largest score {inside.max():.4g}"
         found.append(Example(_place(series, k, start), marked, said, float(inside.max())))
     return sorted(found, key=lambda example: -example.loss)[:NUM_EXAMPLES]
 

@@ -45,14 +45,15 @@ class AutoencoderNetwork(Network):
         dropout: probability with which outputs between layers are zeroed while training.
         forget_bias: start value of the forget-gate biases, in cells that have them; None keeps the cell's own start.
         columns: what the columns of a table are called in which its series stand: columns, series and label.
+        smoothing: steps around each over which errors are averaged into its score; 1 for none.
         sizes: further sizes of the cell.
 
-    The buffer `threshold` is the error above which a step counts as an anomaly; NaN until training fits it.
+    The buffer `threshold` is the score above which a step counts as an anomaly; NaN until training fits it.
 
     Source: Srivastava, Mansimov and Salakhutdinov, "Unsupervised Learning of Video Representations using LSTMs", ICML 2015,
     arXiv:1502.04681, the composite model with unconditioned decoders; Malhotra et al., "LSTM-based Encoder-Decoder for
     Multi-sensor Anomaly Detection", 2016, arXiv:1607.00148, for the use of the error.
-    Differs: errors are scored as their mean square over the channels, not by a fitted normal distribution.
+    Differs: errors are scored as their mean square over the channels and some steps, not by a fitted normal distribution.
     """
 
     kind = "autoencoder"
@@ -69,11 +70,12 @@ class AutoencoderNetwork(Network):
         dropout: float = 0.0,
         forget_bias: float | None = None,
         columns: Mapping[str, Any] | None = None,
+        smoothing: int = 1,
         **sizes: int,
     ) -> None:
         super().__init__()
         self.means, self.deviations = list(means), list(deviations)
-        self.window, self.horizon, self.sizes = window, horizon, sizes
+        self.window, self.horizon, self.smoothing, self.sizes = window, horizon, smoothing, sizes
         self.columns = Columns(**(columns or {}))
         self.cell = find(cell) if isinstance(cell, str) else cell
         init = forget_bias_for(self.cell, forget_bias)
@@ -157,6 +159,7 @@ class AutoencoderNetwork(Network):
             "num_layers": self.encoder.num_layers,
             "dropout": self.encoder.dropout,
             "columns": asdict(self.columns),
+            "smoothing": self.smoothing,
             "sizes": self.sizes,
         }
 
@@ -164,4 +167,10 @@ class AutoencoderNetwork(Network):
     def of_config(cls, config: Mapping[str, Any], cell: Cell | None = None) -> Self:
         """As `Network.of_config`."""
         names = ("means", "deviations", "window", "horizon", "hidden_size", "num_layers", "dropout", "columns")
-        return cls(**{name: config[name] for name in names}, cell=cell or config["cell"], **config["sizes"])
+        smoothing = config.get("smoothing", 1)  # models that were saved before there was any
+        return cls(
+            **{name: config[name] for name in names},
+            smoothing=smoothing,
+            cell=cell or config["cell"],
+            **config["sizes"],
+        )

@@ -6,16 +6,16 @@ from jaxtyping import Bool, Float64
 
 from carrousel.data.ragged import Ragged
 from carrousel.models.autoencoder.network import AutoencoderNetwork
-from carrousel.models.autoencoder.series import Series, batch_of, windows_of
+from carrousel.models.autoencoder.series import Series, batch_of, marks_of, windows_of
 
 BATCH_SIZE = 256
 
 
 @torch.no_grad()
-def scores_of(network: AutoencoderNetwork, series: Series) -> Ragged:
+def errors_of(network: AutoencoderNetwork, series: Series) -> Ragged:
     """The error of each step of each series: its mean over the windows, half a window apart, that hold it.
 
-    A series of one step has no window and the score 0.
+    A series of one step has no window and the error 0.
     """
     windows = windows_of(series, network.window, max(1, network.window // 2))
     total = [np.zeros(length) for length in series.values.lengths]
@@ -32,6 +32,41 @@ def scores_of(network: AutoencoderNetwork, series: Series) -> Ragged:
             count[k][start : start + length] += 1
     network.train(is_training)
     return Ragged.of([t / np.maximum(n, 1) for t, n in zip(total, count, strict=True)])
+
+
+def scores_of(network: AutoencoderNetwork, series: Series) -> Ragged:
+    """How far each step of each series is from what was learned: the mean of the errors of `network.smoothing` steps around it."""
+    return smoothed(errors_of(network, series), network.smoothing)
+
+
+def smoothed(errors: Ragged, steps: int) -> Ragged:
+    """The mean over so many steps around each step, fewer where a series begins or ends; of an even number, one more lies after it.
+
+    >>> smoothed(Ragged.of([np.array([3.0, 0.0, 6.0, 0.0])]), 2)[0].tolist()
+    [1.5, 3.0, 3.0, 0.0]
+    """
+    window = np.ones(steps)
+    return Ragged.of([
+        (np.convolve(one, window) / np.convolve(np.ones(len(one)), window))[steps // 2 :][: len(one)] if len(one) else one
+        for one in errors
+    ])  # fmt: skip
+
+
+def threshold_of(errors: Ragged, series: Series, smoothing: int, quantile: float) -> float:
+    """The score below which this part of the steps lies that are not marked as anomalies."""
+    scores = smoothed(errors, smoothing).values
+    return float(np.quantile(scores if series.labels is None else scores[~marks_of(series)], quantile))
+
+
+def figures_of(errors: Ragged, series: Series, smoothing: int, threshold: float) -> dict[str, float]:
+    """The mean error of the steps that are not marked as anomalies, and where some are marked, what `detection` says."""
+    if series.labels is None or marks_of(series).all():
+        found = {"mse": float(errors.values.mean())}
+    else:
+        found = {"mse": float(errors.values[~marks_of(series)].mean())}
+    if series.labels is not None:
+        found |= detection(smoothed(errors, smoothing).values, marks_of(series), threshold)
+    return found
 
 
 def detection(

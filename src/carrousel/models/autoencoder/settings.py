@@ -39,8 +39,10 @@ class AutoencoderModelSettings(RecurrentSettings):
 class AnomalySettings(Section):
     """What counts as an anomaly."""
 
+    smoothing: int | None = Field(default=None, ge=1)
+    """steps around each over which errors are averaged into its score; null for half a window, 1 for none"""
     quantile: float = Field(default=0.999, gt=0, lt=1)
-    """part of the steps of the training data whose error lies below the threshold"""
+    """part of the steps of the training data whose score lies below the threshold"""
 
 
 class AutoencoderTrainSettings(TrainSettings):

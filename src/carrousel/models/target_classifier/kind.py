@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from carrousel.data.ragged import Ragged
-from carrousel.models.classifier.baselines import Baseline, compare_texts
+from carrousel.models.classifier.baselines import Baseline, compare_texts, naive_bayes
 from carrousel.models.classifier.inputs import text_input
 from carrousel.models.classifier.rows import Rows
 from carrousel.models.classifier.scoring_kind import ScoringKind
@@ -16,6 +16,9 @@ from carrousel.models.samples import sample_files
 from carrousel.models.target_classifier.marked import marked_objects, read_marked, words_of
 from carrousel.models.target_classifier.network import SIZES, TargetClassifierNetwork
 from carrousel.models.target_classifier.settings import TargetClassifierSettings
+
+NEAR = 4
+"""words at the end of each side, the target one of them"""
 
 
 class TargetClassifierKind(ScoringKind[TargetClassifierSettings]):
@@ -52,13 +55,30 @@ class TargetClassifierKind(ScoringKind[TargetClassifierSettings]):
         return TargetClassifierNetwork(read, labels_in(everything, where), columns=self.columns_of(settings), **given)
 
     def compare(self, network: TargetClassifierNetwork, train: Rows, valid: Rows) -> Mapping[str, Baseline]:
-        """As `ScoringKind.compare`; naive Bayes reads the words of both sides."""
+        """As `ScoringKind.compare`; naive Bayes reads the words of both sides, and those near the target by their place."""
+        num_labels, num_words = len(network.labels), len(network.read.tokens)
         seen, unseen = (Ragged.of(map(np.concatenate, zip(*rows.parts[:2], strict=True))) for rows in (train, valid))
-        return compare_texts(seen, train.targets, unseen, len(network.labels), len(network.read.tokens))
+        near = [_near(rows, num_words) for rows in (train, valid)]
+        by_place = naive_bayes(near[0], train.targets, near[1], num_labels, 2 * NEAR * num_words)
+        return {
+            **compare_texts(seen, train.targets, unseen, num_labels, num_words),
+            "naive Bayes nearby": (by_place, "counts of the target and three words on each side of it, by their place"),
+        }
 
     def starter(self) -> Mapping[str, bytes]:
-        """As `Kind.starter`; settings alone, since no data of this kind that may be passed on is known."""
+        """As `Kind.starter`."""
         return sample_files("target-classifier")
+
+
+def _near(rows: Rows, num_words: int) -> Ragged:
+    """Numbers of the words next to the target, another number for each place: both sides end with the target."""
+    return Ragged.of(
+        np.concatenate([
+            words[::-1][:NEAR].astype(np.int64) + num_words * (NEAR * side + np.arange(min(NEAR, len(words))))
+            for side, words in enumerate(sides)
+        ])
+        for sides in zip(*rows.parts[:2], strict=True)
+    )  # fmt: skip
 
 
 KIND = TargetClassifierKind()
