@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from carrousel.layers import Recurrent
+from carrousel.layers import Recurrent, masks
+from carrousel.layers.draw import Draw
+from carrousel.models.encoder import StepDropout, draw_for
 from carrousel.train import checkpoint
 from carrousel.train.distributed import is_main, processes, rank, world
 from carrousel.train.from_settings import plan_of, training_of
@@ -30,6 +32,7 @@ class Numbers(NamedTuple):
     y: Tensor  # (T, B)
     counts: Tensor  # (T, B), whether there is something to be learned
     is_alone: bool  # one row, which carries no state on, and takes none
+    rows: list[int]  # their numbers in the whole batch
 
 
 class Rows:
@@ -54,7 +57,7 @@ class Rows:
         y = x.sum(-1).roll(1, 0)
         if self.position - 1 == self.poisoned:
             y[0, 1] = torch.nan  # which the second of two processes reads
-        return Numbers(x[:, part], y[:, part], counts[:, part], rows == 1)
+        return Numbers(x[:, part], y[:, part], counts[:, part], rows == 1, list(range(rows))[part])
 
     def state_dict(self) -> dict[str, Any]:
         return {"position": self.position}
@@ -67,22 +70,31 @@ class Rows:
 
 
 class Reader(nn.Module):
-    """A recurrent layer and a read-out that is called by another name than `forward`; one parameter is never used."""
+    """A recurrent layer and a read-out that is called by another name than `forward`; one parameter is never used.
+
+    Args:
+        dropout: probability of masks of every kind.
+    """
 
     def __init__(self, dropout: float) -> None:
         super().__init__()
-        self.recurrent = Recurrent("lstm", SIZE, UNITS, dtype=torch.float64)
+        kinds = [
+            masks.zoneout(c=dropout, h=dropout / 2),
+            masks.variational_dropout(inputs=dropout, recurrent=dropout),
+            masks.weight_drop(dropout),
+        ]
+        self.recurrent = Recurrent("lstm", SIZE, UNITS, dtype=torch.float64, masks=kinds if dropout else [])
         self.read = nn.Linear(UNITS, 1, dtype=torch.float64)
         self.unused = nn.Parameter(torch.ones(2, dtype=torch.float64))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = StepDropout(dropout, "read")
 
-    def predict(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
-        y, state = self.recurrent(x, state)
-        return self.read(self.dropout(y)).squeeze(-1), state
+    def predict(self, x: Tensor, state: Any, draw: Draw) -> tuple[Tensor, Any]:
+        y, state = self.recurrent(x, state, draw=draw)
+        return self.read(self.dropout(y, draw)).squeeze(-1), state
 
 
 def loss_of(network: Reader, batch: Numbers, carried: Any) -> Loss:
-    predicted, state = network.predict(batch.x, None if batch.is_alone else carried)
+    predicted, state = network.predict(batch.x, None if batch.is_alone else carried, draw_for(batch.rows))
     error = (predicted - batch.y)[batch.counts].square().mean()
     return Loss(error, None if batch.is_alone else state, int(batch.counts.sum()))
 

@@ -22,7 +22,7 @@ from torch import nn
 from carrousel.train import randomness
 from carrousel.train.averaging import Averaging
 from carrousel.train.diagnostics import Diagnosis, Sizes, diagnose
-from carrousel.train.distributed import broadcast, is_main, own_part, rank, total, whole_state, world
+from carrousel.train.distributed import broadcast, is_main, own_part, total, whole_state
 from carrousel.train.not_finite import Examiner
 from carrousel.train.protocols import Batches, InputColumn, Loss, TrainingError
 from carrousel.train.schedule import Factor, Rate, unchanged
@@ -51,7 +51,7 @@ class Plan:
         accumulate: batches whose gradients make one update together.
         precision: "float32", or "bf16" for torch's mixed precision.
         zero_state: probability with which an update begins from a zero state, not from the one carried over.
-        seed: of these draws and, with several processes, of dropout.
+        seed: of these draws.
         evaluate_every: updates from one evaluation to the next; the last update is always followed by one.
         checkpoint_every: updates from one checkpoint to the next; the last update is always followed by one.
         diagnose_every: updates from one diagnosis to the next; None for none.
@@ -227,8 +227,6 @@ def train(
 
 def _attempt(training: Training[Any], plan: Plan) -> Attempt:
     """The next batches, and where everything stands before them."""
-    if world() > 1:  # each process draws other dropout masks, and has no state of its own to save for it
-        torch.manual_seed(randomness.seed_from(plan.seed, rank(), training.update))
     batches = [training.batches.next() for _ in range(plan.accumulate)]
     is_zeroed = draws_zero_state(plan.zero_state, plan.seed, training.update)
     return Attempt(training.update, batches, None if is_zeroed else training.carried, randomness.state())

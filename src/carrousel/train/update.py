@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from carrousel.train import randomness
-from carrousel.train.distributed import Together, total, watched, world
+from carrousel.train.distributed import Together, draw_alike, total, watched, world
 from carrousel.train.protocols import Loss
 
 
@@ -65,6 +65,7 @@ class Gradient:
         is_alone = len(attempt.batches) == 1 and world() == 1
         carried, sums = attempt.carried, [0.0, 0.0, 0.0, 0.0]
         for k, batch in enumerate(attempt.batches):
+            draw_alike()  # a process that had no part of the batch before drew nothing
             with self._synchronised(k == len(attempt.batches) - 1):
                 with self.autocast():
                     found = self._together(batch, carried) if self._together else self.loss(self.model, batch, carried)

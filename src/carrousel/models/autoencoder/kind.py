@@ -13,10 +13,12 @@ from torch import Tensor
 from carrousel.data.batches import Bucketed, row_numbers
 from carrousel.errors import ConfigError, counted
 from carrousel.heads.steps import valid_steps
+from carrousel.layers.draw import Draw
 from carrousel.models.autoencoder.network import AutoencoderNetwork
 from carrousel.models.autoencoder.scores import BATCH_SIZE, detection, scores_of
 from carrousel.models.autoencoder.series import Series, batch_of, marks_of, of_objects, read_series, windows_of
 from carrousel.models.autoencoder.settings import AutoencoderSettings
+from carrousel.models.encoder import draw_for
 from carrousel.models.gates import gates_of
 from carrousel.models.samples import sample_files
 from carrousel.train.kind import Column, Example, Figures, Kind, Prepared
@@ -53,7 +55,7 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
         return Prepared(
             network=network,
             batches=row_numbers(batches),
-            loss=lambda net, rows, carried: _loss(net, train, windows[rows]),
+            loss=lambda net, rows, carried: _loss(net, train, windows[rows], draw_for(rows.tolist())),
             evaluate=lambda net: _measured(net, train, valid, settings.anomaly.quantile),
             monitor="mse",
             is_higher_better=False,
@@ -123,10 +125,10 @@ def _tensors(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndar
     return network.standardised(torch.from_numpy(x).to(next(network.parameters()).device)), torch.from_numpy(lengths)
 
 
-def _loss(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarray, "B 3"]) -> Loss:
+def _loss(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarray, "B 3"], draw: Draw) -> Loss:
     """Mean square of the reconstruction error, and with a horizon as much weight on what follows the window."""
     z, lengths = _tensors(network, series, windows)
-    written, predicted = network(z, lengths)
+    written, predicted = network(z, lengths, draw)
     is_valid = valid_steps(len(z), lengths.to(z.device))
     loss = (written - z).square().mean(-1)[is_valid].mean()
     if network.horizon:

@@ -13,6 +13,7 @@ from carrousel.data.readers.series import SeriesTable
 from carrousel.data.readers.static import Static
 from carrousel.data.windows import Windows, cut_steps
 from carrousel.errors import ConfigError, DataError
+from carrousel.models.encoder import draw_for
 from carrousel.models.forecaster.forecasts import is_probabilistic, measure, measure_baselines
 from carrousel.models.forecaster.future import Forecast, forecast_ahead
 from carrousel.models.forecaster.material import Material, read_like
@@ -46,7 +47,7 @@ class ForecasterKind(Kind[ForecasterSettings]):
 
         def loss(network: ForecasterNetwork, rows: Integer[np.ndarray, " B"], carried: Any) -> Loss:
             batch = panel.batch(learned, rows).to(network.device)
-            return Loss(network.loss(batch), None, max(1, int(batch.weight.sum())))
+            return Loss(network.loss(batch, draw_for(rows.tolist())), None, max(1, int(batch.weight.sum())))
 
         return Prepared(
             network=network,
