@@ -6,12 +6,13 @@ Streams of numbers with the state carried on, rows of different weight, a part o
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from carrousel.layers import Recurrent, masks
 from carrousel.layers.draw import Draw
@@ -141,8 +142,23 @@ def learn(
         "norms": [step.gradient_norm for step in steps],
         "seen": training.seen,
         "history": training.history,
-        "weights": {name: weight.tolist() for name, weight in training.model.state_dict().items()},
+        "num_kept": num_kept(training),
+        "weights": {name: weight.tolist() for name, weight in saved["model"].items()},
     }
+
+
+def num_kept(training: Training[Any]) -> int:
+    """Numbers that this process keeps of weights, of their gradients and of what the optimiser knows about them."""
+    own = [value.to_local() if isinstance(value, DTensor) else value for value in _kept(training)]
+    return sum(value.numel() for value in own)
+
+
+def _kept(training: Training[Any]) -> Iterator[Tensor]:
+    for parameter in training.model.parameters():
+        yield parameter
+        if parameter.grad is not None:
+            yield parameter.grad
+        yield from (value for name, value in training.optimiser.state[parameter].items() if name != "step")
 
 
 def settings_of(task: Mapping[str, Any]) -> TrainSettings:

@@ -182,7 +182,7 @@ class _Whole(nn.Module):
         self.model, self.loss = model, loss
         self.found = Loss(torch.empty(0))
         # where a batch happens to use all parameters, torch would log that find_unused_parameters is not needed
-        self.never_used = nn.Parameter(torch.zeros(()))
+        self.never_used = nn.Parameter(torch.zeros((), device=next(model.parameters()).device))
 
     def forward(self, batch: Any, carried: Any) -> Tensor:
         if batch is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from carrousel.errors import DataError
 from carrousel.train import checkpoint
@@ -228,6 +228,10 @@ class Run:
             training = self.training.state_dict()  # gathered from all processes
             if is_main():
                 self._save(training)
+        elif isinstance(event, Evaluation):
+            with self.training.kept() as weights:  # on all processes, which may have a part each
+                if is_main():
+                    self._note(event, weights)
         elif is_main():
             self._note(event)
 
@@ -240,7 +244,7 @@ class Run:
         }
         checkpoint.save(self.folder.path / CHECKPOINT, state)
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: Event, weights: Mapping[str, Tensor] | None = None) -> None:
         match event:
             case Step():
                 values = {
@@ -254,8 +258,7 @@ class Run:
             case Evaluation():
                 line = {"update": event.update, "figures": dict(event.values), "seconds": self.seconds}
                 if self._note_best(line):
-                    with self.training.averaged():
-                        cast(Any, self.prepared.network).save_weights(self.folder.path)
+                    cast(Any, self.prepared.network).save_weights(self.folder.path, weights)
                 shown = ", ".join(f"{name} {value:.4g}" for name, value in event.values.items())
                 self.folder.log(f"update {event.update:,}: {shown}")
                 self.folder.add_metrics(line)
