@@ -90,7 +90,8 @@ class Run:
         described = json.dumps(cast(Any, prepared.network).described(), indent=2, ensure_ascii=False) + "\n"
         if is_main():
             kept = kind.absolute(settings, None, where)  # a run may be resumed from another folder
-            RunFolder.create(path, {"config.yaml": kept.to_yaml(), "config.json": described}, where)
+            named = json.dumps({"source": prepared.source}, ensure_ascii=False) + "\n"
+            RunFolder.create(path, {"config.yaml": kept.to_yaml(), "config.json": described, "data.json": named}, where)
         run = cls(kind, settings, folder=RunFolder(path), **made)
         if weights is not None:
             run.origin = f" Started from {weights}: {', '.join(taken)}."
@@ -107,6 +108,7 @@ class Run:
         kind, settings = settings_in(path, find_kind, where)
         made = _build(kind, settings, where, data)
         folder, seconds = RunFolder(path), 0.0
+        made["prepared"].source = folder.source(where) or made["prepared"].source
         if (path / CHECKPOINT).exists():
             state = checkpoint.load(path / CHECKPOINT, where)
             if state["data"] != made["prepared"].fingerprint:
