@@ -84,7 +84,7 @@ class Run:
             if weights is not None:
                 taken.extend(network.start_from(weights, where, load or kind.load))
 
-        made = _build(kind, settings, where, data, take)
+        made = build(kind, settings, where, data, take)
         prepared: Prepared = made["prepared"]
         path = Path(broadcast(str(path or default_path(prepared.name, datetime.now()))))
         described = json.dumps(cast(Any, prepared.network).described(), indent=2, ensure_ascii=False) + "\n"
@@ -106,7 +106,7 @@ class Run:
             DataError: no run folder, a damaged one, or other data than the run began with.
         """
         kind, settings = settings_in(path, find_kind, where)
-        made = _build(kind, settings, where, data)
+        made = build(kind, settings, where, data)
         folder, seconds = RunFolder(path), 0.0
         made["prepared"].source = folder.source(where) or made["prepared"].source
         if (path / CHECKPOINT).exists():
@@ -279,7 +279,7 @@ class Run:
         return is_best
 
 
-def _build(
+def build(
     kind: Kind[Any], settings: Any, where: str, data: Any, change: Callable[[Any], None] = lambda network: None
 ) -> dict[str, Any]:
     """Everything that a run needs but its folder; `change` sees the network before anything is made from its weights."""
