@@ -280,7 +280,11 @@ class Run:
 
 
 def build(
-    kind: Kind[Any], settings: Any, where: str, data: Any, change: Callable[[Any], None] = lambda network: None
+    kind: Kind[Any],
+    settings: Any,
+    where: str = "train",
+    data: Any = None,
+    change: Callable[[Any], None] = lambda network: None,
 ) -> dict[str, Any]:
     """Everything that a run needs but its folder; `change` sees the network before anything is made from its weights."""
     torch.manual_seed(settings.train.seed)
