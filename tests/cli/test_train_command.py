@@ -103,11 +103,30 @@ BAD_INPUT = [
      "Check the path given to --resume."),
     (["train", "--resume", "folder"], "train: the run folder folder has no config.yaml, expected one that `carrousel train` made. "
      "Check the path given to --resume."),
-    (["train", "long.txt", "--resume", "folder"], "train: --resume is given with something to train on, settings, --run or "
-     "--finetune, expected it alone: a run goes on with what it was started with. Leave the others out, or start a new run."),
+    (["train", "long.txt", "--resume", "folder"], "train: --resume is given with something to train on, settings, --run, "
+     "--finetune or --range-test, expected it alone: a run goes on with what it was started with. Leave the others out, or start a "
+     "new run."),
+    (["train", "long.txt", "--run", "new", "--range-test"], "train: --run new is given with --range-test, which makes no run "
+     "folder, expected one of them. Leave one out."),
     (["sample", "nowhere"], "sample: nowhere does not exist, expected the folder of a trained model (config.json and "
      "model.safetensors). Check the path; `carrousel train` makes one."),
 ]  # fmt: skip
+
+
+def test_a_range_test_suggests_a_learning_rate_and_leaves_nothing(carrousel: Command, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text(TEXT)
+    code, out, err = carrousel("train", "mine.txt", *QUICK, "train.learning_rate=0.002", "--range-test")
+    assert (code, err) == (0, "")
+    assert out.startswith("learning rate  loss, smoothed")
+    suggested = re.search(r"^ *(\S+) +\S+  █* <- suggested *$", out, re.M)
+    last = re.fullmatch(
+        r"The loss fell fastest at train\.learning_rate=(\S+); the settings have 0\.002\. No run folder was made\.",
+        out.splitlines()[-1],
+    )
+    assert suggested is not None
+    assert last is not None, out
+    assert float(suggested[1]) == pytest.approx(float(last[1]), rel=0.05)
+    assert os.listdir(tmp_path) == ["mine.txt"]
 
 
 @pytest.mark.tiny

@@ -180,3 +180,17 @@ def test_pickled_objects_are_never_loaded(tmp_path: Path):
     np.save(tmp_path / "x.values.npy", np.array([{}, {}, {}]), allow_pickle=True)
     with pytest.raises(DataError, match=r"^Ragged\.open: .*x\.values\.npy cannot be read \(.*"):
         Ragged.open(tmp_path / "x")
+
+
+@pytest.mark.parametrize("features", [(), (3,)])
+@pytest.mark.parametrize("short", [0, 10**6], ids=["one by one", "at once"])
+def test_sequences_are_laid_side_by_side_the_same_in_both_ways(
+    monkeypatch: pytest.MonkeyPatch, short: int, features: tuple[int, ...]
+) -> None:
+    monkeypatch.setattr("carrousel.data.ragged.SHORT", short)
+    sequences = [np.random.default_rng(k).standard_normal((k, *features)) for k in (5, 0, 3, 9)]
+    batch, lengths = Ragged.of(sequences).padded([3, 1, 2, 2], -1)
+    assert (batch.shape, lengths.tolist()) == ((9, 4, *features), [9, 0, 3, 3])
+    for b, k in enumerate((3, 1, 2, 2)):
+        assert (batch[: lengths[b], b] == sequences[k]).all()
+        assert (batch[lengths[b] :, b] == -1).all()

@@ -4,13 +4,14 @@ import json
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from carrousel.data.batches import BatchesOf
 from carrousel.data.ragged import Ragged
 from carrousel.errors import ConfigError, DataError
 from carrousel.layers.draw import Draw
@@ -169,13 +170,13 @@ def test_processes_share_a_batch_and_one_can_have_no_part() -> None:
     batches = prepare({"train": {"batch_size": 28}}).batches
     parts = [batches.shard(rank, 3) for rank in range(3)]
     for _ in range(2 * len(batches)):
-        whole, found = batches.next(), [part.next() for part in parts]
-        assert sorted(row for rows in found if rows is not None for row in rows) == sorted(whole)
-        assert [rows is None for rows in found] == [len(whole) <= rank for rank in range(3)]
+        whole, found = batches.next().rows.tolist(), [part.next() for part in parts]
+        assert sorted(row for batch in found if batch is not None for row in batch.rows.tolist()) == sorted(whole)
+        assert [batch is None for batch in found] == [len(whole) <= rank for rank in range(3)]
     assert parts[2].state_dict() == batches.state_dict()
     parts[0].load_state_dict({"position": 0})
     batches.load_state_dict({"position": 0})
-    assert list(parts[0].next()) == list(batches.next()[::3])
+    assert parts[0].next().rows.tolist() == batches.next().rows.tolist()[::3]
 
 
 @pytest.mark.tiny
@@ -272,7 +273,7 @@ def test_a_run_is_told_everything_about_the_data() -> None:
     assert prepared.notes.keys() == {"padding_saved"}
     assert prepared.monitor in prepared.evaluate(prepared.network)
     assert prepared.fingerprint == prepare().fingerprint != prepare(data=(TEXTS, LABELS[::-1])).fingerprint
-    assert prepared.ids(np.array([0, 2])) == ["sequence 1", "sequence 3"]  # sequence 0 is held out
+    assert prepared.ids(batch_of(prepared, 0, 2)) == ["sequence 1", "sequence 3"]  # sequence 0 is held out
     found = {name: set(figures) for name, (figures, _) in prepared.baselines().items()}
     assert found == {name: {"accuracy", "macro_f1", "log_loss"} for name in ("majority", "naive Bayes")}
     examples = prepared.examples(prepared.network)
@@ -284,14 +285,20 @@ def test_a_run_is_told_everything_about_the_data() -> None:
 
 
 @pytest.mark.tiny
+def batch_of(prepared: Prepared, *rows: int) -> Any:
+    """The batch of these rows."""
+    assert isinstance(prepared.batches, BatchesOf)
+    return cast(Any, prepared.batches).make(np.array(rows), 0)
+
+
 def test_channels_are_reported_where_a_loss_is_not_finite() -> None:
     series, labels = walks()
     prepared = prepare(data=(series, labels))
-    columns = prepared.columns(np.array([3]))
+    columns = prepared.columns(batch_of(prepared, 3))
     rows, _ = held_out(of_objects(series, labels, "test"), 0, "test")
     assert [column.name for column in columns] == ["channel 0", "channel 1"]
     assert columns[1].values == series[rows[3]][:, 1].astype(np.float32).tolist()
-    assert prepare().columns(np.array([3])) == ()
+    assert prepare().columns(batch_of(prepare(), 3)) == ()
 
 
 # Files

@@ -563,10 +563,10 @@ def test_a_process_without_a_row_gets_no_batch() -> None:
     batches = KIND.prepare(settings, data=wave()).batches
     parts = [batches.shard(rank, 3) for rank in range(3)]
     found = [part.next() for part in parts]
-    assert [None if rows is None else len(rows) for rows in found] == [1, 1, None]
-    assert sorted([int(rows[0]) for rows in found[:2]]) == sorted(batches.next().tolist())
+    assert [None if drawn is None else len(drawn.rows) for drawn in found] == [1, 1, None]
+    assert sorted([int(drawn.rows[0]) for drawn in found[:2]]) == sorted(batches.next().rows.tolist())
     parts[0].load_state_dict({"position": 0})
-    assert parts[0].next().tolist() == found[0].tolist()
+    assert parts[0].next().rows.tolist() == found[0].rows.tolist()
 
 
 def test_the_starter_is_complete() -> None:

@@ -17,6 +17,8 @@ from carrousel.data import CharVocabulary, NGram, Streams
 from carrousel.errors import ConfigError, DataError
 from carrousel.heads.sampled import NoiseContrastive, SampledSoftmax
 from carrousel.heads.softmax import AdaptiveSoftmax
+from carrousel.layers.draw import Draw
+from carrousel.layers.noise import dropped
 from carrousel.models.kinds import find_kind, read_settings, write_starter
 from carrousel.models.language_model import (
     KIND,
@@ -31,7 +33,7 @@ from carrousel.models.language_model import (
 )
 from carrousel.models.language_model.batches import RandomWindows, TextBatches, window_loss
 from carrousel.models.language_model.generation import Choice
-from carrousel.models.language_model.regularisation import drop_locked, drop_rows
+from carrousel.models.language_model.regularisation import drop_words
 from carrousel.models.language_model.vocabularies import line_end_of, vocabulary_of
 from carrousel.train.kind import Prepared
 from carrousel.train.run import Run
@@ -373,16 +375,16 @@ def test_an_adaptive_softmax_cannot_be_tied() -> None:
 
 @pytest.mark.tiny
 def test_a_locked_mask_is_the_same_at_every_step_and_keeps_the_mean() -> None:
-    dropped = drop_locked(torch.ones(7, 50, 40), 0.25)
-    assert (dropped == dropped[:1]).all()
-    assert dropped.unique().tolist() == [0.0, pytest.approx(4 / 3)]
-    assert dropped.mean().item() == pytest.approx(1, abs=0.05)
+    found = dropped(torch.ones(7, 50, 40), 0.25, Draw(0), "locked", is_per_sequence=True)
+    assert (found == found[:1]).all()
+    assert found.unique().tolist() == [0.0, pytest.approx(4 / 3)]
+    assert found.mean().item() == pytest.approx(1, abs=0.05)
 
 
 @pytest.mark.tiny
 def test_a_dropped_word_is_zero_wherever_it_occurs() -> None:
     embedding, ids = torch.nn.Embedding(200, 3), torch.randint(200, (30, 20))
-    x, full = drop_rows(embedding, ids, 0.5), embedding(ids)
+    x, full = drop_words(embedding, ids, 0.5, Draw(0)), embedding(ids)
     for word in cast(list[int], ids.unique().tolist()):
         found, expected = x[ids == word], full[ids == word]
         assert (found == 0).all() or torch.allclose(found, 2 * expected)

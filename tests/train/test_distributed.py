@@ -14,15 +14,31 @@ import torch
 from train import two_processes
 
 from carrousel.errors import ConfigError
-from carrousel.train.distributed import broadcast, gather, is_main, own_part, processes, rank, total, whole_state, world
+from carrousel.train.distributed import (
+    _Whole,
+    broadcast,
+    gather,
+    is_main,
+    own_part,
+    processes,
+    rank,
+    total,
+    whole_state,
+    world,
+)
+from carrousel.train.protocols import Loss
 
 HERE = Path(__file__).parent
 
 ADAM: dict[str, Any] = {"updates": 12}
 ACCUMULATED: dict[str, Any] = {"updates": 6, "accumulate": 2, "optimiser": "sgd", "average": 0.9, "clip_value": 0.05}
 WHOLE: dict[str, Any] = {"updates": 12, "schedule": "constant", "zero_state": 0.3}
-NOISY: dict[str, Any] = {"updates": 6, "dropout": 0.5}
+NOISY: dict[str, Any] = {"updates": 6, "accumulate": 2, "dropout": 0.5}
 POISONED: dict[str, Any] = {"updates": 6, "schedule": "constant", "poisoned": 3}
+PARTS: dict[str, Any] = {"updates": 12, "average": 0.9, "clip_norm": 0.2, "clip_value": 0.05}
+PARTS_NOISY: dict[str, Any] = {**NOISY, "optimiser": "rmsprop", "momentum": 0.5}
+AVERAGED: dict[str, Any] = {**WHOLE, "average": 0.9}
+SHARDED: dict[str, Any] = {"sharding": "fsdp"}
 DYING: dict[str, Any] = {"updates": 50, "die_after": 3}
 
 
@@ -64,8 +80,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("two")
     torch.set_num_threads(1)
     two_processes.learn(two_processes.settings_of(WHOLE), folder / "by_one", stop_after=6)
+    two_processes.learn(two_processes.settings_of(AVERAGED), folder / "averaged_by_one", stop_after=6)
     tasks = [ADAM, ACCUMULATED, {**WHOLE, "state": "by_two", "stop_after": 6}, {**WHOLE, "state": "by_one"}, NOISY]
-    started = start(folder, [*tasks, POISONED, DYING])
+    parts = [
+        PARTS, PARTS_NOISY, {**AVERAGED, "state": "by_parts", "stop_after": 6}, {**AVERAGED, "state": "averaged_by_one"}, POISONED
+    ]  # fmt: skip
+    started = start(folder, [*tasks, POISONED, *[{**task, **SHARDED} for task in parts], DYING])
     said = [process.communicate(timeout=120)[1] for process in started]
     assert [process.returncode for process in started] == [1, 3], said
     (folder / "said.json").write_text(json.dumps(said))
@@ -80,19 +100,20 @@ def test_two_processes_give_the_loss_curve_and_the_weights_of_one(
 
 
 def test_both_processes_end_with_the_same_numbers(folder: Path) -> None:
-    for number in range(5):
-        assert result(folder, number, rank=0) == result(folder, number, rank=1)
+    for number in (0, 1, 2, 3, 4, 6, 7, 8, 9):
+        one, other = ({**result(folder, number, rank), "num_kept": 0} for rank in range(2))
+        assert one == other
 
 
-def test_processes_draw_masks_of_their_own(folder: Path) -> None:
-    """The same seed and data as alone, and other dropout."""
-    found = result(folder, 4)
-    alone = two_processes.learn(two_processes.settings_of({"updates": 6}), dropout=0.5)
-    assert found["losses"] != pytest.approx(alone["losses"], rel=1e-3)
+def test_two_processes_draw_the_masks_of_one(folder: Path) -> None:
+    """Also after a batch of which the second process has no row."""
+    alone = {name: value for name, value in NOISY.items() if name != "dropout"}
+    assert_same(result(folder, 4), two_processes.learn(two_processes.settings_of(alone), dropout=0.5))
 
 
-def test_the_process_whose_batch_is_bad_is_the_one_reported(folder: Path) -> None:
-    assert result(folder, 5)["error"].splitlines()[:3] == [
+@pytest.mark.parametrize("number", [5, 10], ids=["whole", "parts"])
+def test_the_process_whose_batch_is_bad_is_the_one_reported(folder: Path, number: int) -> None:
+    assert result(folder, number)["error"].splitlines()[:3] == [
         "train: the loss of update 4 is nan nats, expected a finite number. Lower the learning rate (0.01 here), such as "
         "train.learning_rate=0.001. The weights are those before this update.",
         "  first: output of the loss function is nan",
@@ -123,6 +144,43 @@ def test_two_processes_go_on_where_one_stopped(folder: Path) -> None:
     assert_same(
         {**rest, "losses": whole["losses"][:6] + rest["losses"], "norms": whole["norms"][:6] + rest["norms"]}, whole
     )
+
+
+def test_processes_with_parts_of_the_weights_give_the_curve_of_one(folder: Path) -> None:
+    whole = two_processes.learn(two_processes.settings_of(PARTS))
+    assert_same(result(folder, 6), whole)
+    kept = [result(folder, 6, rank)["num_kept"] for rank in range(2)]
+    assert (
+        sum(kept) == whole["num_kept"] + 3 * 2
+    )  # a weight that nothing uses has a gradient, of zeros, and Adam's two means of it
+    assert max(kept) <= 0.52 * sum(kept)
+
+
+def test_processes_with_parts_draw_the_masks_of_one(folder: Path) -> None:
+    task = {name: value for name, value in PARTS_NOISY.items() if name != "dropout"}
+    assert_same(result(folder, 7), two_processes.learn(two_processes.settings_of(task), dropout=0.5))
+
+
+def test_one_process_goes_on_where_two_with_parts_stopped(folder: Path) -> None:
+    whole = two_processes.learn(two_processes.settings_of(AVERAGED))
+    rest = two_processes.learn(two_processes.settings_of({**AVERAGED, **SHARDED}), folder / "by_parts")
+    first = result(folder, 8)
+    assert_same({**rest, "losses": first["losses"] + rest["losses"], "norms": first["norms"] + rest["norms"]}, whole)
+
+
+def test_two_processes_with_parts_go_on_where_one_stopped(folder: Path) -> None:
+    whole = two_processes.learn(two_processes.settings_of(AVERAGED))
+    rest = result(folder, 9)
+    assert_same(
+        {**rest, "losses": whole["losses"][:6] + rest["losses"], "norms": whole["norms"][:6] + rest["norms"]}, whole
+    )
+
+
+def test_what_is_added_up_lies_on_one_device() -> None:
+    """DistributedDataParallel takes no other module."""
+    model = torch.nn.Linear(2, 3, device="meta")
+    whole = _Whole(model, lambda model, batch, carried: Loss(torch.zeros(())))
+    assert {parameter.device.type for parameter in whole.parameters()} == {"meta"}
 
 
 def test_alone_there_is_nothing_to_share() -> None:

@@ -133,7 +133,7 @@ def test_a_run_folder_holds_what_the_issue_names(text: Path, tmp_path: Path) -> 
     summary = run.finish()
     assert run.draw(summary) is None
     assert sorted(os.listdir(tmp_path / "run")) == [
-        "checkpoint.safetensors", "config.json", "config.yaml", "curve.png", "examples.json", "gates.json", "log.txt",
+        "checkpoint.safetensors", "config.json", "config.yaml", "curve.png", "data.json", "examples.json", "gates.json", "log.txt",
         "metrics.jsonl", "model.safetensors", "report.html", "sample.txt", "summary.json",
     ]  # fmt: skip
     saved = json.loads((tmp_path / "run" / "summary.json").read_text())
@@ -144,6 +144,27 @@ def test_a_run_folder_holds_what_the_issue_names(text: Path, tmp_path: Path) -> 
     assert saved["seconds"] > 0
     assert saved["parameters"] == sum(parameter.numel() for parameter in run.prepared.network.parameters())
     assert len((tmp_path / "run" / "sample.txt").read_text()) == 20
+
+
+def test_a_run_that_is_gone_on_with_names_its_data_as_it_was_given(
+    text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    start(Path(text.name), tmp_path / "run")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again = resume(tmp_path / "run")
+    assert again.prepared.source == "text.txt"
+    run_to_the_end(again)
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["source"] == "text.txt"
+    (tmp_path / "run" / "data.json").write_text("{}")
+    with pytest.raises(DataError) as caught:
+        resume(tmp_path / "run")
+    assert str(caught.value) == (
+        f"train: {tmp_path}/run/data.json is damaged ('source'), expected what `carrousel train` wrote. Start a new run."
+    )
+    (tmp_path / "run" / "data.json").unlink()  # as in runs of earlier versions
+    assert resume(tmp_path / "run").prepared.source == str(text)
 
 
 def test_the_weights_kept_are_those_that_were_measured_best(text: Path, tmp_path: Path) -> None:

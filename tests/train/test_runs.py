@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import cast
 
 import pytest
 from rich.console import Console
@@ -37,6 +38,23 @@ def test_a_run_that_has_only_begun_and_half_a_line_are_no_faults(tmp_path: Path)
     assert (summary_of(path).state, summary_of(path).updates) == ("unfinished", 3)
     (path / "metrics.jsonl").unlink()
     assert summary_of(path).state == "unfinished"
+
+
+def test_a_run_that_ended_with_a_loss_that_is_not_finite_says_where(tmp_path: Path) -> None:
+    report = '{"update": 26, "loss": NaN, "gradient_norm": Infinity}'
+    run = summary_of(make_run(tmp_path / "a", updates=25, summary=None, files={"not_finite.json": report}))
+    assert (run.state, run.updates, run.note) == ("not finite", 25, "at update 26: loss nan, gradient norm inf")
+    console = Console(file=io.StringIO(), width=100)
+    print_runs(console, [run])
+    assert cast(io.StringIO, console.file).getvalue().splitlines()[1].split()[:3] == ["a", "not", "finite"]
+    again = summary_of(make_run(tmp_path / "b", updates=20, summary=None, files={"not_finite.json": report}))
+    assert (again.state, again.note) == ("unfinished", "")  # it was gone on with since
+    later = summary_of(make_run(tmp_path / "c", updates=40, files={"not_finite.json": report}))
+    assert (later.state, later.note) == ("finished", "")
+    damaged = summary_of(
+        make_run(tmp_path / "d", updates=25, summary=None, files={"not_finite.json": '{"update": 26}'})
+    )
+    assert (damaged.state, damaged.note) == ("damaged", "not_finite.json is damaged")
 
 
 def test_the_figures_of_a_long_unfinished_run_are_read_from_its_end(tmp_path: Path) -> None:

@@ -78,6 +78,10 @@ def test_settings_go_through_a_file_unchanged() -> None:
             "average is 0.99 with optimiser nt-asgd, expected null: it has a mean of its own",
         ),
         (
+            {"sharding": "fsdp", "diagnose_every": 5},
+            "sharding is fsdp with diagnose_every 5, expected null: a look at single weights needs them whole",
+        ),
+        (
             {"decay_every": 7, "average": 0.5, "optimiser": "nt-asgd"},
             "decay_every is 7 with schedule cosine, expected null; average is 0.5 with optimiser nt-asgd, expected null: it has a "
             "mean of its own",

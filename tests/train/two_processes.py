@@ -6,14 +6,17 @@ Streams of numbers with the state carried on, rows of different weight, a part o
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
-from carrousel.layers import Recurrent
+from carrousel.layers import Recurrent, masks
+from carrousel.layers.draw import Draw
+from carrousel.models.encoder import StepDropout, draw_for
 from carrousel.train import checkpoint
 from carrousel.train.distributed import is_main, processes, rank, world
 from carrousel.train.from_settings import plan_of, training_of
@@ -30,6 +33,7 @@ class Numbers(NamedTuple):
     y: Tensor  # (T, B)
     counts: Tensor  # (T, B), whether there is something to be learned
     is_alone: bool  # one row, which carries no state on, and takes none
+    rows: list[int]  # their numbers in the whole batch
 
 
 class Rows:
@@ -54,7 +58,7 @@ class Rows:
         y = x.sum(-1).roll(1, 0)
         if self.position - 1 == self.poisoned:
             y[0, 1] = torch.nan  # which the second of two processes reads
-        return Numbers(x[:, part], y[:, part], counts[:, part], rows == 1)
+        return Numbers(x[:, part], y[:, part], counts[:, part], rows == 1, list(range(rows))[part])
 
     def state_dict(self) -> dict[str, Any]:
         return {"position": self.position}
@@ -67,22 +71,31 @@ class Rows:
 
 
 class Reader(nn.Module):
-    """A recurrent layer and a read-out that is called by another name than `forward`; one parameter is never used."""
+    """A recurrent layer and a read-out that is called by another name than `forward`; one parameter is never used.
+
+    Args:
+        dropout: probability of masks of every kind.
+    """
 
     def __init__(self, dropout: float) -> None:
         super().__init__()
-        self.recurrent = Recurrent("lstm", SIZE, UNITS, dtype=torch.float64)
+        kinds = [
+            masks.zoneout(c=dropout, h=dropout / 2),
+            masks.variational_dropout(inputs=dropout, recurrent=dropout),
+            masks.weight_drop(dropout),
+        ]
+        self.recurrent = Recurrent("lstm", SIZE, UNITS, dtype=torch.float64, masks=kinds if dropout else [])
         self.read = nn.Linear(UNITS, 1, dtype=torch.float64)
         self.unused = nn.Parameter(torch.ones(2, dtype=torch.float64))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = StepDropout(dropout, "read")
 
-    def predict(self, x: Tensor, state: Any) -> tuple[Tensor, Any]:
-        y, state = self.recurrent(x, state)
-        return self.read(self.dropout(y)).squeeze(-1), state
+    def predict(self, x: Tensor, state: Any, draw: Draw) -> tuple[Tensor, Any]:
+        y, state = self.recurrent(x, state, draw=draw)
+        return self.read(self.dropout(y, draw)).squeeze(-1), state
 
 
 def loss_of(network: Reader, batch: Numbers, carried: Any) -> Loss:
-    predicted, state = network.predict(batch.x, None if batch.is_alone else carried)
+    predicted, state = network.predict(batch.x, None if batch.is_alone else carried, draw_for(batch.rows))
     error = (predicted - batch.y)[batch.counts].square().mean()
     return Loss(error, None if batch.is_alone else state, int(batch.counts.sum()))
 
@@ -129,8 +142,23 @@ def learn(
         "norms": [step.gradient_norm for step in steps],
         "seen": training.seen,
         "history": training.history,
-        "weights": {name: weight.tolist() for name, weight in training.model.state_dict().items()},
+        "num_kept": num_kept(training),
+        "weights": {name: weight.tolist() for name, weight in saved["model"].items()},
     }
+
+
+def num_kept(training: Training[Any]) -> int:
+    """Numbers that this process keeps of weights, of their gradients and of what the optimiser knows about them."""
+    own = [value.to_local() if isinstance(value, DTensor) else value for value in _kept(training)]
+    return sum(value.numel() for value in own)
+
+
+def _kept(training: Training[Any]) -> Iterator[Tensor]:
+    for parameter in training.model.parameters():
+        yield parameter
+        if parameter.grad is not None:
+            yield parameter.grad
+        yield from (value for name, value in training.optimiser.state[parameter].items() if name != "step")
 
 
 def settings_of(task: Mapping[str, Any]) -> TrainSettings:

@@ -16,7 +16,7 @@ def runs(
     differ: Annotated[bool, typer.Option("--differ", help=DIFFER)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print objects instead of a table.")] = False,
 ) -> None:
-    """List runs: finished, unfinished and damaged ones, with their held-out figures."""
+    """List runs: finished, unfinished, not finite and damaged ones, with their held-out figures."""
     from carrousel.train.runs import finite, runs_in, sort_runs
 
     found = runs_in(folder)

@@ -10,6 +10,7 @@ from carrousel.errors import ConfigError
 from carrousel.train.interrupt import INTERRUPTED
 
 if TYPE_CHECKING:
+    from carrousel.train.kind import Kind
     from carrousel.train.run import Run
 
 WHAT = "A settings file (.yaml; carrousel new KIND writes one), a sample text (shakespeare), or a UTF-8 text file."
@@ -18,6 +19,9 @@ RUN = "Run folder to make. Without it: runs/<name>_<date>. (torchrun takes --run
 RESUME = "Run folder of a run that was stopped: go on where it stood."
 FINETUNE = (
     "Folder of a trained model to start from: all weights if of the same kind, else embeddings and layers that fit."
+)
+RANGE_TEST = (
+    "Only look for a learning rate: train shortly while it rises, show the losses, suggest one. Leaves no run folder."
 )
 SETTINGS = "Print all settings of this kind of model with their values and stop."
 SCHEMA = "Print the JSON schema of this kind's settings file and stop."
@@ -29,6 +33,7 @@ def train(
     run: Annotated[Path | None, typer.Option("--run", "--folder", help=RUN, show_default=False)] = None,
     resume: Annotated[Path | None, typer.Option(help=RESUME, show_default=False)] = None,
     finetune: Annotated[Path | None, typer.Option(help=FINETUNE, show_default=False)] = None,
+    range_test: Annotated[bool, typer.Option("--range-test", help=RANGE_TEST)] = False,
     settings: Annotated[str | None, typer.Option(metavar="KIND", help=SETTINGS, show_default=False)] = None,
     schema: Annotated[str | None, typer.Option(metavar="KIND", help=SCHEMA, show_default=False)] = None,
 ) -> None:
@@ -39,24 +44,29 @@ def train(
         chosen = find_kind(settings or schema or "", "train").Settings
         print(chosen().to_yaml() if settings else chosen.json_schema(), end="")
     elif resume is not None:
-        if what is not None or overrides or run is not None or finetune is not None:
+        if what is not None or overrides or run is not None or finetune is not None or range_test:
             raise ConfigError(
-                "train: --resume is given with something to train on, settings, --run or --finetune, expected it alone: a run "
-                "goes on with what it was started with. Leave the others out, or start a new run."
+                "train: --resume is given with something to train on, settings, --run, --finetune or --range-test, expected it "
+                "alone: a run goes on with what it was started with. Leave the others out, or start a new run."
             )
         from carrousel.models.kinds import find_kind
         from carrousel.train.run import Run, settings_in
 
         _, known = settings_in(resume, find_kind)
         train_together(known, lambda: Run.resume(resume, find_kind))
+    elif range_test:
+        if run is not None:
+            raise ConfigError(
+                f"train: --run {run} is given with --range-test, which makes no run folder, expected one of them. Leave one out."
+            )
+        show_rates(*settings_of(what, overrides or []), finetune)
     else:
-        start(what, overrides or [], run, finetune)
+        start(*settings_of(what, overrides or []), run, finetune)
 
 
-def start(what: str | None, overrides: list[str], run: Path | None, finetune: Path | None) -> None:
-    """Make a new run and train it; all that can be wrong with it is found before its folder is made."""
-    from carrousel.models.kinds import find_kind, load, read_settings
-    from carrousel.train.run import Run
+def settings_of(what: str | None, overrides: list[str]) -> tuple["Kind[Any]", Any]:
+    """The kind of model that is asked for, and its settings."""
+    from carrousel.models.kinds import find_kind, read_settings
 
     if what is None or ("=" in what and not Path(what).exists()):
         given = "nothing is given to train on" if what is None else f"{what!r} stands where the data is expected"
@@ -65,10 +75,38 @@ def start(what: str | None, overrides: list[str], run: Path | None, finetune: Pa
             "shakespeare train.updates=1000"
         )
     if Path(what).suffix in (".yaml", ".yml"):
-        kind, settings = read_settings(Path(what), overrides)
-    else:
-        kind = find_kind("language-model")
-        settings = kind.Settings.of({"data": {"text": what}}, overrides)
+        return read_settings(Path(what), overrides)
+    kind = find_kind("language-model")
+    return kind, kind.Settings.of({"data": {"text": what}}, overrides)
+
+
+def show_rates(kind: "Kind[Any]", settings: Any, finetune: Path | None) -> None:
+    """Make a range test and print what it found, with the other processes where torchrun started some."""
+    from rich.console import Console
+
+    from carrousel.models.kinds import load
+    from carrousel.train.distributed import is_main, processes
+    from carrousel.train.from_settings import device_of
+    from carrousel.train.rate_search import find_rate, print_rates
+
+    def trained(folder: Path, where: str) -> Any:
+        return load(folder, where)[1]
+
+    def take(network: Any) -> None:
+        if finetune is not None:
+            network.start_from(finetune, "train", trained)
+
+    with processes(device_of(settings.train)):
+        console = Console(highlight=False, quiet=not is_main())
+        with console.status("Training shortly while the learning rate rises ..."):
+            found = find_rate(kind, settings, change=take)
+        print_rates(console, found)
+
+
+def start(kind: "Kind[Any]", settings: Any, run: Path | None, finetune: Path | None) -> None:
+    """Make a new run and train it; all that can be wrong with it is found before its folder is made."""
+    from carrousel.models.kinds import load
+    from carrousel.train.run import Run
 
     def make() -> "Run":
         return Run.start(kind, settings, run, weights=finetune, load=lambda folder, where: load(folder, where)[1])

@@ -6,6 +6,7 @@
 On disk they are NAME.values.npy and NAME.offsets.npy, in NumPy's own format without pickle.
 """
 
+import math
 import operator
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +23,8 @@ from numpy.typing import DTypeLike
 from carrousel.errors import DataError
 from carrousel.files import sync_folder
 
+SHORT = 256
+"""numbers in a sequence up to which sequences are gathered element by element at once, which is quicker than one by one"""
 PARTS = ("values", "offsets")
 
 
@@ -104,7 +107,14 @@ class Ragged:
         T is the longest of them; no rows give T = B = 0.
         """
         lengths = (self.offsets[1:][rows] - self.offsets[:-1][rows]) if len(rows) else np.zeros(0, np.int64)
-        batch = np.full((lengths.max(initial=0), len(rows), *self.values.shape[1:]), value, self.values.dtype)
+        longest, features = int(lengths.max(initial=0)), self.values.shape[1:]
+        if 0 < longest * math.prod(features) <= SHORT:
+            steps = np.arange(longest)[:, None]
+            is_there = steps < lengths
+            batch = self.values[np.where(is_there, self.offsets[:-1][rows] + steps, 0)]
+            batch[~is_there] = value
+            return batch, lengths
+        batch = np.full((longest, len(rows), *features), value, self.values.dtype)
         for b, k in enumerate(rows):
             batch[: lengths[b], b] = self[k]
         return batch, lengths

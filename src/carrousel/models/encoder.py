@@ -1,7 +1,9 @@
 """Recurrent layers over a ragged batch: deep, in one direction or two, with shortcuts and dropout whose masks belong to rows."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -97,6 +99,31 @@ class RowDropout(nn.Module):
         return dropped(x[None], probability, draw, self.label, is_per_sequence=True)[0]
 
 
+class StepDropout(nn.Module):
+    """Dropout on vectors, one a step and row, whose masks belong to both: they do not depend on the batch.
+
+    Args:
+        probability: with which a feature is 0 while training; the others are scaled up.
+        label: names the masks; different labels, different masks.
+    """
+
+    def __init__(self, probability: float, label: str) -> None:
+        super().__init__()
+        self.probability, self.label = probability, label
+
+    def forward(self, x: Float[Tensor, "T B O"], draw: Draw | None) -> Float[Tensor, "T B O"]:
+        """The vectors, with features dropped while training; by torch's own generator where there is no draw."""
+        return dropped(x, self.probability if self.training else 0.0, draw, self.label)
+
+
 def numbered(draw: Draw, k: int) -> Draw:
     """Other random numbers for the k-th of several layers that name theirs alike."""
     return Draw(draw.seed + k, draw.rows, draw.first_step)
+
+
+def draw_for(rows: Sequence[int] | Int[Tensor, " B"]) -> Draw:
+    """The random numbers of one loss: a seed from torch's generator, and the numbers of the batch's rows in the data.
+
+    Processes that share a batch draw the same seed, and so for each row what one process would have drawn for it.
+    """
+    return Draw(torch.randint(2**62, ()), rows)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self, cast
 
 import safetensors
 import safetensors.torch
-from torch import nn
+from torch import Tensor, nn
 
 from carrousel.cell import Cell
 from carrousel.errors import ConfigError, DataError
@@ -91,9 +91,14 @@ class Network(nn.Module, ABC):
         """The content of config.json."""
         return {"kind": self.kind, **self.config()}
 
-    def save_weights(self, folder: str | Path) -> None:
-        """Write model.safetensors alone."""
-        write_atomically(Path(folder) / "model.safetensors", safetensors.torch.save(self.state_dict()))
+    def save_weights(self, folder: str | Path, weights: Mapping[str, Tensor] | None = None) -> None:
+        """Write model.safetensors alone.
+
+        Args:
+            weights: by name, in place of those that the network has.
+        """
+        content = safetensors.torch.save(dict(self.state_dict() if weights is None else weights))
+        write_atomically(Path(folder) / "model.safetensors", content)
 
     @classmethod
     def from_pretrained(cls, folder: str | Path, cell: Cell | None = None, where: str = "from_pretrained") -> Self:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from carrousel.errors import ConfigError
+from carrousel.train import randomness
 from carrousel.train.protocols import Loss, TrainingError
 
 T = TypeVar("T")
@@ -107,6 +108,21 @@ def gather(value: T) -> list[T]:
     return cast(list[T], box)
 
 
+def draw_alike() -> None:
+    """Set torch's generators to where main's stand, so that a number drawn for all rows is the same on every process.
+
+    Raises:
+        TrainingError: a process is gone.
+    """
+    if world() == 1:
+        return
+    states = {name: value.to(_device()) for name, value in randomness.state().items()}
+    with watched():
+        for name in sorted(states):
+            dist.broadcast(states[name], 0)
+    randomness.restore({name: value.cpu() for name, value in states.items()})
+
+
 def total(numbers: Sequence[float]) -> list[float]:
     """The sums over all processes; all call this together.
 
@@ -166,7 +182,7 @@ class _Whole(nn.Module):
         self.model, self.loss = model, loss
         self.found = Loss(torch.empty(0))
         # where a batch happens to use all parameters, torch would log that find_unused_parameters is not needed
-        self.never_used = nn.Parameter(torch.zeros(()))
+        self.never_used = nn.Parameter(torch.zeros((), device=next(model.parameters()).device))
 
     def forward(self, batch: Any, carried: Any) -> Tensor:
         if batch is None:

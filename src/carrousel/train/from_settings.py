@@ -10,6 +10,7 @@ from carrousel.train.averaging import Averaging, MovingAverage, StalledAverage
 from carrousel.train.distributed import local_rank, rank, world
 from carrousel.train.loop import Batches, Plan, Training
 from carrousel.train.optimisers import optimiser_of
+from carrousel.train.protocols import Parts
 from carrousel.train.schedule import (
     Rate,
     one_cycle,
@@ -51,9 +52,15 @@ def training_of(
     Raises:
         ConfigError: no such device.
     """
-    network = network.to(device_of(settings, where))
+    device = device_of(settings, where)
+    network = network.to(device)
     part = batches.shard(rank(), world()) if world() > 1 else batches
-    return Training(network, optimiser_of(settings, network), part, _averaging(settings, network))
+    parts: Parts | None = None
+    if settings.sharding == "fsdp" and world() > 1:  # of one process, the part is the whole
+        from carrousel.train.sharding import ShardedModel
+
+        parts = ShardedModel(network, device)
+    return Training(network, optimiser_of(settings, network), part, _averaging(settings, network), parts=parts)
 
 
 def plan_of(settings: TrainSettings, batches_per_epoch: int, monitor: str = "", is_higher_better: bool = False) -> Plan:

@@ -11,20 +11,20 @@ Copy it and own it.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from carrousel.train import randomness
 from carrousel.train.averaging import Averaging
 from carrousel.train.diagnostics import Diagnosis, Sizes, diagnose
-from carrousel.train.distributed import broadcast, is_main, own_part, rank, total, whole_state, world
+from carrousel.train.distributed import broadcast, is_main, own_part, total, whole_state
 from carrousel.train.not_finite import Examiner
-from carrousel.train.protocols import Batches, InputColumn, Loss, TrainingError
+from carrousel.train.protocols import Batches, InputColumn, Loss, Parts, TrainingError
 from carrousel.train.schedule import Factor, Rate, unchanged
 from carrousel.train.stopping import is_over, score
 from carrousel.train.update import Attempt, Found, Gradient, clip, draws_zero_state
@@ -51,7 +51,7 @@ class Plan:
         accumulate: batches whose gradients make one update together.
         precision: "float32", or "bf16" for torch's mixed precision.
         zero_state: probability with which an update begins from a zero state, not from the one carried over.
-        seed: of these draws and, with several processes, of dropout.
+        seed: of these draws.
         evaluate_every: updates from one evaluation to the next; the last update is always followed by one.
         checkpoint_every: updates from one checkpoint to the next; the last update is always followed by one.
         diagnose_every: updates from one diagnosis to the next; None for none.
@@ -88,6 +88,7 @@ class Training(Generic[Batch]):
         carried: recurrent state after the last batch; with several processes, this one's rows of it.
         history: the monitored figure of every evaluation, lower is better.
         norms: gradient norms of the last updates.
+        parts: the model, where each process keeps a part of its weights only.
     """
 
     model: nn.Module
@@ -99,10 +100,26 @@ class Training(Generic[Batch]):
     carried: Any = None
     history: list[float] = field(default_factory=list[float])
     norms: list[float] = field(default_factory=list[float])
+    parts: Parts | None = None
 
-    def averaged(self) -> AbstractContextManager[None]:
-        """Inside, the model has the weights that are measured and kept: the means, where there are some."""
-        return self.averaging.in_place() if self.averaging else nullcontext()
+    @contextmanager
+    def averaged(self) -> Generator[None]:
+        """Inside, the model has the weights that are measured and kept, whole: the means, where there are some.
+
+        Several processes call this together.
+        """
+        with (
+            self.averaging.in_place() if self.averaging else nullcontext(),
+            self.parts.whole() if self.parts else nullcontext(),
+        ):
+            yield
+
+    @contextmanager
+    def kept(self) -> Generator[Mapping[str, Tensor]]:
+        """What is saved as the model's weights, by name: those of `averaged`, read inside; several processes call this together."""
+        with self.averaging.in_place() if self.averaging else nullcontext():
+            state = self.model.state_dict()
+            yield self.parts.gathered(state) if self.parts else state
 
     def note(self, found: Found, gradient_norm: float) -> None:
         """One more update was made."""
@@ -118,7 +135,7 @@ class Training(Generic[Batch]):
 
         With several processes, all call this together, and each gets the same.
         """
-        return {
+        state = {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "averaging": self.averaging.state_dict() if self.averaging else None,
@@ -130,9 +147,11 @@ class Training(Generic[Batch]):
             "norms": list(self.norms),
             "random": randomness.state(),
         }
+        return dict(self.parts.gathered(state)) if self.parts else state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go back to where `state_dict` was taken; what is loaded into must be built alike, for any number of processes."""
+        state = self.parts.cut(state, self.optimiser) if self.parts else state
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         if self.averaging:
@@ -199,7 +218,8 @@ def train(
         TrainingError: another process is gone.
     """
     model, optimiser = training.model.train(), training.optimiser
-    gradient, examiner = Gradient(model, loss, plan.precision), Examiner(model, loss, ids, columns, plan.clip_norm)
+    gradient = Gradient(model, loss, plan.precision, training.parts)
+    examiner = Examiner(model, loss, ids, columns, plan.clip_norm, training.parts)
     is_stopped = is_over(training.history, plan.patience)
     while training.update < plan.updates and not is_stopped:
         attempt = _attempt(training, plan)
@@ -227,8 +247,6 @@ def train(
 
 def _attempt(training: Training[Any], plan: Plan) -> Attempt:
     """The next batches, and where everything stands before them."""
-    if world() > 1:  # each process draws other dropout masks, and has no state of its own to save for it
-        torch.manual_seed(randomness.seed_from(plan.seed, rank(), training.update))
     batches = [training.batches.next() for _ in range(plan.accumulate)]
     is_zeroed = draws_zero_state(plan.zero_state, plan.seed, training.update)
     return Attempt(training.update, batches, None if is_zeroed else training.carried, randomness.state())
@@ -243,10 +261,11 @@ def _measure(
 ) -> Mapping[str, float]:
     """The figures, which also go into the history."""
     values: Mapping[str, float] = {}
-    if is_main():
-        with torch.no_grad(), randomness.undisturbed(), training.averaged():
-            values = evaluate(training.model.eval())
-        training.model.train()
+    with training.averaged():
+        if is_main():
+            with torch.no_grad(), randomness.undisturbed():
+                values = evaluate(training.model.eval())
+            training.model.train()
     values = broadcast(values)
     if plan.monitor:
         training.history.append(score(values[plan.monitor], plan.is_higher_better))

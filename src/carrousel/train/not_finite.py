@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -13,7 +13,7 @@ from torch import nn
 from carrousel.errors import ShapeError
 from carrousel.train.distributed import gather
 from carrousel.train.first_place import Place, find_place
-from carrousel.train.protocols import InputColumn, Loss, TrainingError
+from carrousel.train.protocols import InputColumn, Loss, Parts, TrainingError
 from carrousel.train.update import Attempt
 
 FAR = 20  # standard deviations
@@ -108,6 +108,7 @@ class Examiner:
         ids: batch -> what names its sequences in the user's data.
         columns: batch -> its numeric input columns.
         clip_norm: largest norm of the gradient.
+        parts: the model, where each process keeps a part of its weights only.
     """
 
     def __init__(
@@ -117,7 +118,9 @@ class Examiner:
         ids: Callable[[Any], Sequence[str]],
         columns: Callable[[Any], Sequence[InputColumn]],
         clip_norm: float,
+        parts: Parts | None = None,
     ) -> None:
+        self.parts = parts
         self.model, self.loss, self.ids, self.columns, self.clip_norm = model, loss, ids, columns, clip_norm
 
     @contextmanager
@@ -150,7 +153,8 @@ class Examiner:
     def _report(
         self, attempt: Attempt, loss: float, gradient_norm: float, norms: Sequence[float], learning_rate: float
     ) -> NotFinite:
-        place = find_place(self.model, self.loss, attempt)
+        with self.parts.whole() if self.parts else nullcontext():
+            place = find_place(self.model, self.loss, attempt)
         batch = attempt.batches[place.batch if place else 0]
         names = list(self.ids(batch)) if batch is not None else []
         columns = [fault for column in self.columns(batch) if (fault := _fault(column))] if batch is not None else []

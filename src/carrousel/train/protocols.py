@@ -1,8 +1,10 @@
 """What training is handed: batches, and the loss of one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from carrousel.errors import CarrouselError
@@ -46,6 +48,33 @@ class Loss(NamedTuple):
     carried: Any = None  # recurrent state to hand to the next batch: None, a tensor, or a tuple of these
     num_seen: int = 0  # symbols or sequences in the batch, whatever the caller counts
     rate_factor: float = 1.0  # of the learning rate of this update, such as a window's length over the usual one
+
+
+@runtime_checkable
+class Parts(Protocol):
+    """A model of which each process keeps a part of every weight; all of its methods are called on all processes together.
+
+    They raise TrainingError when a process is gone.
+    """
+
+    def __call__(self, loss: Callable[[Any, Any, Any], Loss], batch: Any, carried: Any) -> Loss:
+        """The loss of this process's part of a batch, by whole weights; none where the batch is None.
+
+        The gradient comes in parts, each the mean over all processes.
+        """
+        ...
+
+    def whole(self) -> AbstractContextManager[None]:
+        """Inside, the model's weights are whole on every process, to be read."""
+        ...
+
+    def gathered(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A nest of dicts and lists with whole tensors in place of parts."""
+        ...
+
+    def cut(self, state: Mapping[str, Any], optimiser: torch.optim.Optimizer) -> Mapping[str, Any]:
+        """What `Training.state_dict` gave, whole, with parts where model and optimiser have them."""
+        ...
 
 
 @runtime_checkable

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from carrousel.errors import DataError
 from carrousel.train import checkpoint
@@ -84,13 +84,14 @@ class Run:
             if weights is not None:
                 taken.extend(network.start_from(weights, where, load or kind.load))
 
-        made = _build(kind, settings, where, data, take)
+        made = build(kind, settings, where, data, take)
         prepared: Prepared = made["prepared"]
         path = Path(broadcast(str(path or default_path(prepared.name, datetime.now()))))
         described = json.dumps(cast(Any, prepared.network).described(), indent=2, ensure_ascii=False) + "\n"
         if is_main():
             kept = kind.absolute(settings, None, where)  # a run may be resumed from another folder
-            RunFolder.create(path, {"config.yaml": kept.to_yaml(), "config.json": described}, where)
+            named = json.dumps({"source": prepared.source}, ensure_ascii=False) + "\n"
+            RunFolder.create(path, {"config.yaml": kept.to_yaml(), "config.json": described, "data.json": named}, where)
         run = cls(kind, settings, folder=RunFolder(path), **made)
         if weights is not None:
             run.origin = f" Started from {weights}: {', '.join(taken)}."
@@ -105,8 +106,9 @@ class Run:
             DataError: no run folder, a damaged one, or other data than the run began with.
         """
         kind, settings = settings_in(path, find_kind, where)
-        made = _build(kind, settings, where, data)
+        made = build(kind, settings, where, data)
         folder, seconds = RunFolder(path), 0.0
+        made["prepared"].source = folder.source(where) or made["prepared"].source
         if (path / CHECKPOINT).exists():
             state = checkpoint.load(path / CHECKPOINT, where)
             if state["data"] != made["prepared"].fingerprint:
@@ -228,6 +230,10 @@ class Run:
             training = self.training.state_dict()  # gathered from all processes
             if is_main():
                 self._save(training)
+        elif isinstance(event, Evaluation):
+            with self.training.kept() as weights:  # on all processes, which may have a part each
+                if is_main():
+                    self._note(event, weights)
         elif is_main():
             self._note(event)
 
@@ -240,7 +246,7 @@ class Run:
         }
         checkpoint.save(self.folder.path / CHECKPOINT, state)
 
-    def _note(self, event: Event) -> None:
+    def _note(self, event: Event, weights: Mapping[str, Tensor] | None = None) -> None:
         match event:
             case Step():
                 values = {
@@ -254,8 +260,7 @@ class Run:
             case Evaluation():
                 line = {"update": event.update, "figures": dict(event.values), "seconds": self.seconds}
                 if self._note_best(line):
-                    with self.training.averaged():
-                        cast(Any, self.prepared.network).save_weights(self.folder.path)
+                    cast(Any, self.prepared.network).save_weights(self.folder.path, weights)
                 shown = ", ".join(f"{name} {value:.4g}" for name, value in event.values.items())
                 self.folder.log(f"update {event.update:,}: {shown}")
                 self.folder.add_metrics(line)
@@ -274,8 +279,12 @@ class Run:
         return is_best
 
 
-def _build(
-    kind: Kind[Any], settings: Any, where: str, data: Any, change: Callable[[Any], None] = lambda network: None
+def build(
+    kind: Kind[Any],
+    settings: Any,
+    where: str = "train",
+    data: Any = None,
+    change: Callable[[Any], None] = lambda network: None,
 ) -> dict[str, Any]:
     """Everything that a run needs but its folder; `change` sees the network before anything is made from its weights."""
     torch.manual_seed(settings.train.seed)

@@ -73,6 +73,21 @@ class RunFolder:
             ) from None
         return cls(path)
 
+    def source(self, where: str = "train") -> str:
+        """The data as the user named it, where config.yaml has absolute paths; nothing in runs of earlier versions.
+
+        Raises:
+            DataError: data.json is damaged.
+        """
+        try:
+            return str(json.loads((self.path / "data.json").read_text(encoding="utf-8"))["source"])
+        except FileNotFoundError:
+            return ""
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"{where}: {self.path}/data.json is damaged ({error}), expected what `carrousel train` wrote. Start a new run."
+            ) from None
+
     def add_metrics(self, values: Mapping[str, Any]) -> None:
         """One more line for metrics.jsonl."""
         self._unwritten.append(json.dumps(values) + "\n")

@@ -98,6 +98,11 @@ def read_summary(path: Path, faults: list[str]) -> Mapping[str, Any] | None:
     return _read(path / "summary.json", _summary, faults)
 
 
+def read_not_finite(path: Path, faults: list[str]) -> Mapping[str, Any] | None:
+    """not_finite.json, with update, loss and gradient_norm in it; None where there is none."""
+    return _read(path / "not_finite.json", _not_finite, faults)
+
+
 def read_metrics(path: Path, faults: list[str]) -> Metrics:
     """The lines of metrics.jsonl."""
     lines = (_read(path / "metrics.jsonl", str, faults) or "").splitlines()
@@ -155,6 +160,14 @@ def _summary(text: str) -> dict[str, Any]:
     for name, needed in SUMMARY_NEEDS.items():
         _of_type(summary.get(name), needed)
     return summary
+
+
+def _not_finite(text: str) -> dict[str, Any]:
+    report = _mapping(text)
+    _of_type(report.get("update"), int)
+    for name in ("loss", "gradient_norm"):
+        report[name] = f"{float(report.get(name, 'missing')):.4g}"
+    return report
 
 
 def _dict(value: Any) -> dict[str, Any]:

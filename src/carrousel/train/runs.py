@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from carrousel.errors import ConfigError, DataError, nearest
-from carrousel.train.run_record import Metrics, is_run, read_settings, read_summary, sort_metrics
+from carrousel.train.run_record import Metrics, is_run, read_not_finite, read_settings, read_summary, sort_metrics
 
 TAIL = 1 << 18  # bytes at the end of metrics.jsonl in which an unfinished run's last figures are looked for
 
-State = Literal["finished", "unfinished", "damaged"]
+State = Literal["finished", "unfinished", "not finite", "damaged"]
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,14 @@ class RunSummary:
 
     Attributes:
         path: of its folder.
-        state: unfinished while it trains or where it was stopped; damaged where a file cannot be read.
+        state: unfinished while it trains or where it was stopped; not finite where the loss of its next update or its gradient was
+            not; damaged where a file cannot be read.
         kind, source: of the model and of the data; empty where unknown.
         figures: on held-out data: of the kept weights, or the last ones of an unfinished run.
         monitor: the figure that said which weights are kept; empty before the run is finished.
         is_higher_better: whether more of it is better.
         updates, seconds, parameters: 0 where unknown.
-        note: what is damaged, or nothing.
+        note: what is damaged, or which update was not finite, or nothing.
         settings: all of them, such as {"train.updates": 500}.
     """
 
@@ -67,14 +68,16 @@ def summary_of(path: Path) -> RunSummary:
     if summary is None:
         lines = _last_metrics(path, faults)
         steps, last = lines.steps, (lines.evaluations or [{}])[-1]
+        updates = max([int(line.get("update", 0)) for line in (*steps[-1:], last)])
+        end = _end(read_not_finite(path, faults), updates)
         return RunSummary(
             path=path,
-            state="damaged" if faults else "unfinished",
+            state="damaged" if faults else "not finite" if end else "unfinished",
             kind=kind,
             figures=last.get("figures", {}),
-            updates=max([int(line.get("update", 0)) for line in (*steps[-1:], last)]),
+            updates=updates,
             seconds=float((steps or [{}])[-1].get("seconds", 0.0)),
-            note="; ".join(faults),
+            note="; ".join(faults) or end,
             settings=settings,
         )
     return RunSummary(
@@ -148,6 +151,13 @@ def finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [finite(part) for part in cast(list[Any], value)]
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _end(report: Mapping[str, Any] | None, updates: int) -> str:
+    """What was not finite after so many updates; nothing where the report is of an earlier attempt, or there is none."""
+    if report is None or report["update"] != updates + 1:
+        return ""
+    return f"at update {updates + 1:,}: loss {report['loss']}, gradient norm {report['gradient_norm']}"
 
 
 def _run_folders(folder: Path) -> Iterator[Path]:

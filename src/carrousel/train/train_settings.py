@@ -73,6 +73,8 @@ class TrainSettings(Section):
     """where it is computed: cpu, cuda, or auto for cuda where there is one"""
     precision: Literal["float32", "bf16"] = "float32"
     """of matrix products outside the recurrence: float32, or bf16 for torch's mixed precision"""
+    sharding: Literal["none", "fsdp"] = "none"
+    """what each of several processes keeps of the weights and of what the optimiser knows: none for all, fsdp for one part"""
     threads: int | None = Field(default=None, ge=1)
     """processor threads; null for one where the network is small, else as torch chooses. Other counts can change the last bits"""
     evaluate_every: int | None = Field(default=None, ge=1)
@@ -120,6 +122,11 @@ class TrainSettings(Section):
             yield (
                 f"nesterov is true with optimiser {self.optimiser} and momentum {self.momentum:g}, expected sgd or nt-asgd, "
                 "and a momentum above 0"
+            )
+        if self.sharding == "fsdp" and self.diagnose_every is not None:
+            yield (
+                f"sharding is fsdp with diagnose_every {self.diagnose_every}, expected null: a look at single weights needs them "
+                "whole"
             )
         if self.average is not None and self.optimiser == "nt-asgd":
             yield f"average is {self.average:g} with optimiser nt-asgd, expected null: it has a mean of its own"

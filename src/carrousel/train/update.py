@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from carrousel.train import randomness
-from carrousel.train.distributed import Together, total, watched, world
-from carrousel.train.protocols import Loss
+from carrousel.train.distributed import Together, draw_alike, total, watched, world
+from carrousel.train.protocols import Loss, Parts
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,20 @@ class Gradient:
         model: whose parameters get the gradient.
         loss: (model, batch, carried) -> Loss.
         precision: "float32", or "bf16" for torch's autocast.
+        parts: the model, where each process keeps a part of its weights only.
     """
 
-    def __init__(self, model: nn.Module, loss: Callable[[Any, Any, Any], Loss], precision: str = "float32") -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Callable[[Any, Any, Any], Loss],
+        precision: str = "float32",
+        parts: Parts | None = None,
+    ) -> None:
         self.model, self.loss, self.precision = model, loss, precision
         self.parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self._together = Together(model, loss) if world() > 1 else None
+        self._parts = parts
+        self._together = Together(model, loss) if world() > 1 and not parts else None
 
     def __call__(self, attempt: Attempt) -> Found:
         """Compute the gradient of the mean over everything that the batches of all processes count.
@@ -65,9 +73,10 @@ class Gradient:
         is_alone = len(attempt.batches) == 1 and world() == 1
         carried, sums = attempt.carried, [0.0, 0.0, 0.0, 0.0]
         for k, batch in enumerate(attempt.batches):
+            draw_alike()  # a process that had no part of the batch before drew nothing
             with self._synchronised(k == len(attempt.batches) - 1):
                 with self.autocast():
-                    found = self._together(batch, carried) if self._together else self.loss(self.model, batch, carried)
+                    found = self._loss(batch, carried)
                 weight = 1 if is_alone else 0 if batch is None else max(1, found.num_seen)
                 with watched():
                     (found.loss * weight).backward()
@@ -86,6 +95,12 @@ class Gradient:
         device = self.parameters[0].device.type
         return torch.autocast(device, torch.bfloat16) if self.precision == "bf16" else nullcontext()
 
+    def _loss(self, batch: Any, carried: Any) -> Loss:
+        with watched():
+            if self._parts:
+                return self._parts(self.loss, batch, carried)
+            return self._together(batch, carried) if self._together else self.loss(self.model, batch, carried)
+
     def _synchronised(self, is_last: bool) -> AbstractContextManager[Any]:
         return self._together.synchronised(is_last) if self._together else nullcontext()
 
@@ -98,7 +113,8 @@ def clip(parameters: Sequence[nn.Parameter], norm: float, value: float) -> float
     before = nn.utils.clip_grad_norm_(parameters, norm)
     if value < math.inf:
         nn.utils.clip_grad_value_(parameters, value)
-    return before.item()
+    whole = getattr(before, "full_tensor", None)  # of parts, torch gives the norm before it is put together
+    return whole().item() if whole else before.item()
 
 
 def draws_zero_state(probability: float, seed: int, update: int) -> bool:

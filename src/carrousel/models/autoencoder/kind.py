@@ -3,14 +3,14 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from carrousel.data.batches import Bucketed, row_numbers
+from carrousel.data.batches import BatchesOf, Bucketed
 from carrousel.errors import ConfigError, counted
 from carrousel.heads.steps import valid_steps
 from carrousel.models.autoencoder.baselines import plain_errors
@@ -18,6 +18,7 @@ from carrousel.models.autoencoder.network import AutoencoderNetwork
 from carrousel.models.autoencoder.scores import BATCH_SIZE, errors_of, figures_of, scores_of, threshold_of
 from carrousel.models.autoencoder.series import Series, batch_of, of_objects, read_series, windows_of
 from carrousel.models.autoencoder.settings import AutoencoderSettings
+from carrousel.models.encoder import draw_for
 from carrousel.models.gates import gates_of
 from carrousel.models.samples import sample_files
 from carrousel.train.kind import Column, Example, Figures, Kind, Prepared
@@ -25,6 +26,14 @@ from carrousel.train.loop import Loss
 
 HELD_OUT = 0.1
 NUM_EXAMPLES = 20
+
+
+class _Drawn(NamedTuple):
+    """Windows to learn from, and their numbers."""
+
+    rows: Int64[np.ndarray, " B"]
+    x: Float32[np.ndarray, "T B D"]  # zeros past the end of one
+    lengths: Int64[np.ndarray, " B"]
 
 
 class AutoencoderKind(Kind[AutoencoderSettings]):
@@ -53,8 +62,8 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
         channels = counted(len(everything.channels), "channel")
         return Prepared(
             network=network,
-            batches=row_numbers(batches),
-            loss=lambda net, rows, carried: _loss(net, train, windows[rows]),
+            batches=BatchesOf(batches, lambda rows, _: _Drawn(rows, *batch_of(train, windows[rows]))),
+            loss=lambda net, drawn, carried: _loss(net, train, windows[drawn.rows], drawn),
             evaluate=lambda net: _measured(net, train, valid, settings.anomaly.quantile),
             monitor="mse",
             is_higher_better=False,
@@ -65,8 +74,8 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
             size=f"{everything.num_steps:,} steps of {channels}; {valid.num_steps:,} are held out",
             baselines=lambda: _baselines(network, train, valid, settings),
             examples=lambda net: _worst(net, valid),
-            columns=lambda rows: _columns(network, train, windows[rows]),
-            ids=lambda rows: [_place(train, k, start) for k, start, _ in windows[rows].tolist()],
+            columns=lambda drawn: _columns(network, train, windows[drawn.rows]),
+            ids=lambda drawn: [_place(train, k, start) for k, start, _ in windows[drawn.rows].tolist()],
             gates=lambda net: _gates(net, valid),
             notes=notes,
         )
@@ -128,10 +137,11 @@ def _tensors(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndar
     return network.standardised(torch.from_numpy(x).to(next(network.parameters()).device)), torch.from_numpy(lengths)
 
 
-def _loss(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarray, "B 3"]) -> Loss:
+def _loss(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarray, "B 3"], drawn: _Drawn) -> Loss:
     """Mean square of the reconstruction error, and with a horizon as much weight on what follows the window."""
-    z, lengths = _tensors(network, series, windows)
-    written, predicted = network(z, lengths)
+    x, lengths = torch.from_numpy(drawn.x), torch.from_numpy(drawn.lengths)
+    z = network.standardised(x.to(next(network.parameters()).device))
+    written, predicted = network(z, lengths, draw_for(drawn.rows.tolist()))
     is_valid = valid_steps(len(z), lengths.to(z.device))
     loss = (written - z).square().mean(-1)[is_valid].mean()
     if network.horizon:

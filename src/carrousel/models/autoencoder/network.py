@@ -13,6 +13,8 @@ from carrousel.cells import find
 from carrousel.heads.steps import valid_steps
 from carrousel.init import forget_bias_for
 from carrousel.layers import Recurrent
+from carrousel.layers.draw import Draw
+from carrousel.models.encoder import numbered
 from carrousel.models.network import Network
 from carrousel.models.transfer import Reading
 
@@ -98,29 +100,34 @@ class AutoencoderNetwork(Network):
         mean, deviation = self.get_buffer("mean"), self.get_buffer("deviation")
         return (x.to(mean.dtype) - mean) / deviation
 
-    def encode(self, x: Float[Tensor, "T B D"], lengths: Int[Tensor, " B"] | None = None) -> Any:
+    def encode(
+        self, x: Float[Tensor, "T B D"], lengths: Int[Tensor, " B"] | None = None, draw: Draw | None = None
+    ) -> Any:
         """The state after the last valid step, which stands for the sequence.
 
         Args:
             x: standardised.
             lengths: valid steps of each row.
+            draw: the random numbers of dropout, which is on while training; when left out, torch's own.
         """
-        _, state = self.encoder(x, lengths=lengths)
+        _, state = self.encoder(x, lengths=lengths, draw=draw)
         return state
 
     def forward(
-        self, x: Float[Tensor, "T B D"], lengths: Int[Tensor, " B"] | None = None
+        self, x: Float[Tensor, "T B D"], lengths: Int[Tensor, " B"] | None = None, draw: Draw | None = None
     ) -> tuple[Float[Tensor, "T B D"], Float[Tensor, "P B D"]]:
         """The sequence as the decoder writes it, laid out forwards again, and the P steps that are predicted to follow.
 
         Args:
             x: standardised.
             lengths: valid steps of each row; what is written past them means nothing.
+            draw: as `encode`.
         """
-        state = self.encode(x, lengths)
+        state = self.encode(x, lengths, draw)
+        draws = [None if draw is None else numbered(draw, k) for k in (1, 2)]
         steps, batch = x.shape[0], x.shape[1]
         nothing = x.new_zeros((steps, batch, 1))
-        written, _ = self.decoder(nothing, state)
+        written, _ = self.decoder(nothing, state, draw=draws[0])
         backwards = self.output(written)
         ends = torch.full((batch,), steps, device=x.device) if lengths is None else lengths.to(x.device)
         time = torch.arange(steps, device=x.device)[:, None]
@@ -128,7 +135,7 @@ class AutoencoderNetwork(Network):
         forwards = backwards.gather(0, place[:, :, None].expand(backwards.shape))
         if self.predictor is None or self.predicted is None:
             return forwards, x.new_zeros((0, batch, x.shape[2]))
-        after, _ = self.predictor(nothing.new_zeros((self.horizon, batch, 1)), state)
+        after, _ = self.predictor(nothing.new_zeros((self.horizon, batch, 1)), state, draw=draws[1])
         return forwards, self.predicted(after)
 
     def errors(self, x: Float[Tensor, "T B D"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "T B"]:

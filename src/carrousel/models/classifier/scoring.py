@@ -16,7 +16,7 @@ from carrousel.layers.draw import Draw
 from carrousel.models.classifier.figures import figures_of_many, figures_of_one
 from carrousel.models.classifier.rows import Batch, Rows
 from carrousel.models.classifier.sequences import Label, Labelled
-from carrousel.models.encoder import Encoder, RowDropout
+from carrousel.models.encoder import Encoder, RowDropout, draw_for
 from carrousel.models.network import Network
 from carrousel.train.kind import Figures
 from carrousel.train.loop import Loss
@@ -113,7 +113,7 @@ def loss_of(network: ScoringNetwork, batch: Batch) -> Loss:
     The masks are drawn by torch's generator and by the numbers of the rows, so that a batch cut into parts sees the same ones.
     """
     batch = batch.to(next(network.parameters()).device)
-    scores = network(batch, Draw(torch.randint(2**62, ()), batch.rows))
+    scores = network(batch, draw_for(batch.rows))
     if batch.targets.dim() == 2:
         loss = nn.functional.binary_cross_entropy_with_logits(scores, batch.targets.to(scores.dtype))
     else:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypeVar, cast
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from carrousel.data.batches import Bucketed, row_numbers
+from carrousel.data.batches import BatchesOf, Bucketed
 from carrousel.data.ragged import Ragged
 from carrousel.data.splits import a_tenth_of_each
 from carrousel.errors import ConfigError, DataError
@@ -87,8 +87,8 @@ class ScoringKind(Kind[S]):
         notes: dict[str, Any] = {"padding_saved": batches.padding_saved}
         return Prepared(
             network=network,
-            batches=row_numbers(batches),
-            loss=lambda net, rows, carried: loss_of(net, seen.batch(rows)),
+            batches=BatchesOf(batches, lambda rows, _: seen.batch(rows)),
+            loss=lambda net, batch, carried: loss_of(net, batch),
             evaluate=lambda net: net.figures(unseen, net.probabilities(unseen)),
             monitor="log_loss",
             is_higher_better=False,
@@ -104,8 +104,8 @@ class ScoringKind(Kind[S]):
             },
             examples=lambda net: worst(net, valid, unseen),
             gates=lambda net: _gates(net, unseen),
-            columns=lambda rows: self.columns_in(network, seen.batch(rows)),
-            ids=lambda rows: _places(seen, rows),
+            columns=lambda batch: self.columns_in(network, batch),
+            ids=lambda batch: _places(seen, batch.rows.numpy()),
             notes=notes | ({"skipped": everything.report} if everything.report else {}),
         )
 

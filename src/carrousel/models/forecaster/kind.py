@@ -3,21 +3,22 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Integer
 
-from carrousel.data.batches import Bucketed, row_numbers
+from carrousel.data.batches import BatchesOf, Bucketed
 from carrousel.data.readers.series import SeriesTable
 from carrousel.data.readers.static import Static
 from carrousel.data.windows import Windows, cut_steps
 from carrousel.errors import ConfigError, DataError
+from carrousel.models.encoder import draw_for
 from carrousel.models.forecaster.forecasts import is_probabilistic, measure, measure_baselines
 from carrousel.models.forecaster.future import Forecast, forecast_ahead
 from carrousel.models.forecaster.material import Material, read_like
 from carrousel.models.forecaster.network import ForecasterNetwork
-from carrousel.models.forecaster.panel import Panel
+from carrousel.models.forecaster.panel import Batch, Panel
 from carrousel.models.forecaster.settings import ForecasterSettings
 from carrousel.models.forecaster.shown import columns, examples, gates, place
 from carrousel.models.samples import sample_files
@@ -25,6 +26,13 @@ from carrousel.train.kind import Figures, Kind, Prepared
 from carrousel.train.loop import Loss
 
 MOST_SCORED = 2_000  # windows measured after each evaluation: enough to compare weights by
+
+
+class _Drawn(NamedTuple):
+    """Windows to learn from, and their numbers."""
+
+    rows: Integer[np.ndarray, " B"]
+    batch: Batch
 
 
 class ForecasterKind(Kind[ForecasterSettings]):
@@ -42,15 +50,15 @@ class ForecasterKind(Kind[ForecasterSettings]):
         network = ForecasterNetwork(found.recipe, settings.model)
         has_crps = is_probabilistic(network)
         batch_size = min(settings.train.batch_size, len(learned))
-        batches = row_numbers(Bucketed(_equal(len(learned)), batch_size, settings.train.seed, drop_last=True))
+        order = Bucketed(_equal(len(learned)), batch_size, settings.train.seed, drop_last=True)
 
-        def loss(network: ForecasterNetwork, rows: Integer[np.ndarray, " B"], carried: Any) -> Loss:
-            batch = panel.batch(learned, rows).to(network.device)
-            return Loss(network.loss(batch), None, max(1, int(batch.weight.sum())))
+        def loss(network: ForecasterNetwork, drawn: _Drawn, carried: Any) -> Loss:
+            batch = drawn.batch.to(network.device)
+            return Loss(network.loss(batch, draw_for(drawn.rows.tolist())), None, max(1, int(batch.weight.sum())))
 
         return Prepared(
             network=network,
-            batches=batches,
+            batches=BatchesOf(order, lambda rows, _: _Drawn(rows, panel.batch(learned, rows))),
             loss=loss,
             evaluate=lambda network: measure(network, panel, held_out, rows),
             monitor="crps" if has_crps else "mase" if found.has_mase else "mae",
@@ -63,8 +71,8 @@ class ForecasterKind(Kind[ForecasterSettings]):
             baselines=lambda: measure_baselines(panel, held_out, rows, has_crps),
             examples=lambda network: examples(network, panel, held_out, rows),
             gates=lambda network: gates(network, panel, held_out, int(rows[-1])),
-            columns=lambda rows: columns(panel, learned, rows),
-            ids=lambda rows: [place(panel, learned, int(row)) for row in rows],
+            columns=lambda drawn: columns(panel, learned, drawn.rows),
+            ids=lambda drawn: [place(panel, learned, int(row)) for row in drawn.rows],
             notes={"findings": list(table.findings), "frequency": str(table.frequency), "season": found.recipe.season},
         )
 

@@ -15,6 +15,8 @@ from carrousel.heads.points import Head, PointHead
 from carrousel.heads.quantiles import QuantileHead
 from carrousel.init import forget_bias_for
 from carrousel.layers import Recurrent
+from carrousel.layers.draw import Draw
+from carrousel.models.encoder import StepDropout, numbered
 from carrousel.models.forecaster.panel import Batch
 from carrousel.models.forecaster.recipe import Recipe
 from carrousel.models.forecaster.settings import ModelSettings
@@ -65,7 +67,8 @@ class ForecasterNetwork(Network):
         self.encoder = self._layers(2 * model.reads_target + recipe.past_size + num_fixed, model.num_layers)
         size = self.encoder.output_size
         self.decoder = None if self.is_recursive else self._layers(size + num_fixed + model.reads_target, 1)
-        self.dropout = nn.Dropout(model.dropout)
+        self.context_dropout = StepDropout(model.dropout, "context")
+        self.output_dropout = StepDropout(model.dropout, "output")
         self.head: Head = _head(model, size if self.decoder is None else self.decoder.output_size)
 
         nn.init.zeros_(self.head.linear.weight)  # so that training begins at what the output is added to
@@ -75,23 +78,28 @@ class ForecasterNetwork(Network):
         """Where the weights are."""
         return self.head.linear.weight.device
 
-    def forward(self, batch: Batch) -> Float[Tensor, "horizon B num_params"]:
-        """The head's parameters, scaled. A recursive decoder is fed the truth."""
+    def forward(self, batch: Batch, draw: Draw | None = None) -> Float[Tensor, "horizon B num_params"]:
+        """The head's parameters, scaled. A recursive decoder is fed the truth.
+
+        Args:
+            draw: the random numbers of dropout, which is on while training; when left out, torch's own.
+        """
+        after = None if draw is None else numbered(draw, 1)
         if self.decoder is None:
-            _, state = self._read_context(batch)
+            _, state = self._read_context(batch, draw)
             before = torch.cat([_last(batch.y, batch)[None], batch.target[:-1]])
             seen = torch.cat([_last(batch.seen, batch)[None], batch.weight[:-1]])
-            out, _ = self.encoder(self._inputs(before, seen, batch.ahead[:, :, :0], batch.ahead, batch.static), state)
+            x = self._inputs(before, seen, batch.ahead[:, :, :0], batch.ahead, batch.static)
+            out, _ = self.encoder(x, state, draw=after)
             start = self._start(before, batch.naive)
         else:
-            out, _ = self._read_context(batch)
+            out, _ = self._read_context(batch, draw)
             last = _last(out, batch).expand(batch.ahead.shape[0], -1, -1)
             naive = batch.naive[:, :, None] if self.model.reads_target else batch.ahead[:, :, :0]
-            out, _ = self.decoder(
-                torch.cat([self.dropout(last), batch.ahead, _along(batch.static, batch.ahead), naive], -1)
-            )
+            x = torch.cat([self.context_dropout(last, draw), batch.ahead, _along(batch.static, batch.ahead), naive], -1)
+            out, _ = self.decoder(x, draw=after)
             start = self._start(_last(batch.y, batch).expand_as(batch.naive), batch.naive)
-        return self.head.shift(self.head(self.dropout(out)), start)
+        return self.head.shift(self.head(self.output_dropout(out, draw)), start)
 
     def read(self, batch: Batch) -> Float[Tensor, "T B D"]:
         """What the encoder reads over the context."""
@@ -100,9 +108,9 @@ class ForecasterNetwork(Network):
             y, seen = (torch.cat([torch.zeros_like(part[:1]), part[:-1]]) for part in (y, seen))
         return self._inputs(y, seen, batch.past, batch.known, batch.static)
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Mean loss over all observed steps of the horizon; 0 where none was observed."""
-        losses = self.head.loss(self(batch), batch.target)
+    def loss(self, batch: Batch, draw: Draw | None = None) -> Tensor:
+        """Mean loss over all observed steps of the horizon; 0 where none was observed. Arguments as `forward`."""
+        losses = self.head.loss(self(batch, draw), batch.target)
         return (losses * batch.weight).sum() / batch.weight.sum().clamp(min=1)
 
     @torch.no_grad()
@@ -148,10 +156,10 @@ class ForecasterNetwork(Network):
             **cast(dict[str, Any], model.sizes),
         )
 
-    def _read_context(self, batch: Batch) -> tuple[Float[Tensor, "T B H"], Any]:
+    def _read_context(self, batch: Batch, draw: Draw | None = None) -> tuple[Float[Tensor, "T B H"], Any]:
         """The encoder's outputs over the context, and its state after the last step; a recursive one reads y one step late."""
         is_ragged = bool((batch.lengths < len(batch.y)).any())
-        return self.encoder(self.read(batch), lengths=batch.lengths if is_ragged else None)
+        return self.encoder(self.read(batch), lengths=batch.lengths if is_ragged else None, draw=draw)
 
     def _inputs(self, y: Tensor, seen: Tensor, past: Tensor, known: Tensor, static: Tensor) -> Float[Tensor, "T B D"]:
         target = [y[:, :, None], seen[:, :, None]] if self.model.reads_target else []

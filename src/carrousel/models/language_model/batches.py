@@ -1,6 +1,6 @@
 """Windows of parallel streams of a text, as the trainer asks for them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Integer
 
 from carrousel.data import Streams, Window
+from carrousel.models.encoder import draw_for
 from carrousel.models.language_model.network import LanguageModelNetwork
 from carrousel.train.loop import Loss
 
@@ -20,6 +21,7 @@ class TextBatch(NamedTuple):
     y: Integer[np.ndarray, "T B"]  # the symbols to predict
     is_start: bool  # an epoch starts here: begin from a fresh state
     rate_factor: float  # what the learning rate of this update is multiplied with
+    rows: Sequence[int]  # numbers of the streams
 
 
 @runtime_checkable
@@ -110,7 +112,8 @@ class TextBatches:
         window = self.windows.window(self.position)
         self.position += 1
         x, y = window.x[:, self.rows], window.y[:, self.rows]
-        return TextBatch(x, y, window.is_start, len(x) / self.usual if self.usual else 1.0) if x.shape[1] else None
+        rows = range(window.x.shape[1])[self.rows]
+        return TextBatch(x, y, window.is_start, len(x) / self.usual if self.usual else 1.0, rows) if rows else None
 
     def shard(self, rank: int, world: int) -> "TextBatches":
         """Every world-th stream, from the rank-th."""
@@ -131,5 +134,5 @@ def window_loss(network: LanguageModelNetwork, batch: TextBatch, carried: Any) -
     """The network's loss on a window; the state is carried from window to window and fresh in each epoch."""
     device = network.embedding.weight.device
     x, y = (torch.from_numpy(ids.astype(np.int64)).to(device) for ids in (batch.x, batch.y))
-    loss, state = network.loss(x, y, None if batch.is_start else carried)
+    loss, state = network.loss(x, y, None if batch.is_start else carried, draw_for(batch.rows))
     return Loss(loss, state, y.numel(), batch.rate_factor)

@@ -15,9 +15,12 @@ from carrousel.errors import DataError
 from carrousel.heads.softmax import AdaptiveSoftmax, Softmax
 from carrousel.init import forget_bias_for
 from carrousel.layers import Recurrent
+from carrousel.layers.draw import Draw
+from carrousel.layers.noise import dropped
+from carrousel.models.encoder import StepDropout, draw_for
 from carrousel.models.language_model.generation import Choice, continue_text, continue_text_by_beam
 from carrousel.models.language_model.output import Output
-from carrousel.models.language_model.regularisation import Regularisation, drop_locked, drop_rows
+from carrousel.models.language_model.regularisation import Regularisation, drop_words
 from carrousel.models.language_model.scoring import nats_of
 from carrousel.models.language_model.vocabularies import Vocabulary, line_end_of, symbols_of, vocabulary_of
 from carrousel.models.network import Network
@@ -92,7 +95,7 @@ class LanguageModelNetwork(Network):
             masks=self.regularisation.masks(),
             **cast(dict[str, Any], sizes),
         )
-        self.dropout = nn.Dropout(dropout)
+        self.read_dropout, self.written_dropout = StepDropout(dropout, "read"), StepDropout(dropout, "written")
         if self.output_settings.tied:
             nn.init.uniform_(
                 self.embedding.weight, -0.1, 0.1
@@ -112,25 +115,38 @@ class LanguageModelNetwork(Network):
         features = self.features(ids, state, reset)
         return self.output(features.dropped), features.state
 
-    def features(self, ids: Int[Tensor, "T B"], state: Any = None, reset: Tensor | None = None) -> Features:
-        """What the head reads, and the state after the last step; as `forward`."""
+    def features(
+        self, ids: Int[Tensor, "T B"], state: Any = None, reset: Tensor | None = None, draw: Draw | None = None
+    ) -> Features:
+        """What the head reads, and the state after the last step; as `forward`.
+
+        Args:
+            draw: the random numbers of dropout, which is on while training; when left out, torch's own.
+        """
         if self.line_end is not None:
             is_line = ids == self.line_end
             reset = is_line if reset is None else reset | is_line
         chosen, training = self.regularisation, self.training
-        x = drop_rows(self.embedding, ids, chosen.word_dropout if training else 0.0)
-        x = drop_locked(self.dropout(x), chosen.input_dropout if training else 0.0)
-        y, state = self.recurrent(x, state, reset=reset)
-        return Features(drop_locked(self.dropout(y), chosen.output_dropout if training else 0.0), y, state)
+        draw = draw_for(range(ids.shape[1])) if draw is None and training else draw
+        x = drop_words(self.embedding, ids, chosen.word_dropout if training else 0.0, draw)
+        x = self.read_dropout(x, draw)
+        x = dropped(x, chosen.input_dropout if training else 0.0, draw, "locked.read", is_per_sequence=True)
+        y, state = self.recurrent(x, state, reset=reset, draw=draw)
+        written = self.written_dropout(y, draw)
+        output_dropout = chosen.output_dropout if training else 0.0
+        return Features(dropped(written, output_dropout, draw, "locked.written", is_per_sequence=True), y, state)
 
-    def loss(self, x: Int[Tensor, "T B"], y: Int[Tensor, "T B"], state: Any = None) -> tuple[Float[Tensor, ""], Any]:
+    def loss(
+        self, x: Int[Tensor, "T B"], y: Int[Tensor, "T B"], state: Any = None, draw: Draw | None = None
+    ) -> tuple[Float[Tensor, ""], Any]:
         """What training makes small, a mean over the window's symbols, and the state after it.
 
         Args:
             x: the symbols read.
             y: those to be predicted, one step later.
+            draw: as `features`.
         """
-        features = self.features(x, state)
+        features = self.features(x, state, draw=draw)
         loss = self.output.loss(features.dropped.flatten(0, 1), y.flatten())
         return loss + self.regularisation.penalty(features.dropped, features.raw), features.state
 
@@ -210,7 +226,7 @@ class LanguageModelNetwork(Network):
             "embedding_size": self.embedding.embedding_dim,
             "hidden_size": self.recurrent.hidden_size,
             "num_layers": self.recurrent.num_layers,
-            "dropout": self.dropout.p,
+            "dropout": self.read_dropout.probability,
             "sizes": self.sizes,
             "output": dataclasses.asdict(self.output_settings),
             "regularisation": dataclasses.asdict(self.regularisation),

@@ -7,10 +7,10 @@ section 4; masks for a whole window: Gal and Ghahramani, NIPS 2016, arXiv:1512.0
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from carrousel.layers.draw import Draw
 from carrousel.layers.masks import Mask, recurrent_dropout, variational_dropout, weight_drop, zoneout
 
 
@@ -66,19 +66,13 @@ class Regularisation:
         return total
 
 
-def drop_locked(x: Float[Tensor, "T B D"], probability: float) -> Float[Tensor, "T B D"]:
-    """Features zeroed with one mask for all steps; those kept are divided by 1 - probability."""
-    if not probability:
-        return x
-    kept = 1 - probability
-    return x * (torch.bernoulli(torch.full_like(x[:1], kept)) / kept)
-
-
-def drop_rows(embedding: nn.Embedding, ids: Int[Tensor, "T B"], probability: float) -> Float[Tensor, "T B D"]:
+def drop_words(
+    embedding: nn.Embedding, ids: Int[Tensor, "T B"], probability: float, draw: Draw | None
+) -> Float[Tensor, "T B D"]:
     """Embeddings, some symbols' zeroed wherever they occur; those kept are divided by 1 - probability."""
     x = embedding(ids)
     if not probability:
         return x
-    kept = 1 - probability
-    mask = torch.bernoulli(x.new_full((embedding.num_embeddings,), kept)) / kept
-    return x * mask[ids][..., None]
+    assert draw is not None, "whoever trains draws"
+    is_kept = draw.shared("words", x.new_empty(embedding.num_embeddings)) >= probability
+    return x * (is_kept[ids][..., None] / (1 - probability))

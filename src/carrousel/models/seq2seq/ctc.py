@@ -9,6 +9,7 @@ from carrousel.cell import Cell
 from carrousel.data.tokens import Tokens
 from carrousel.errors import DataError
 from carrousel.heads.ctc import best_path, ctc_loss, prefix_beam
+from carrousel.layers.draw import Draw
 from carrousel.models.seq2seq.encoder import Encoder
 from carrousel.models.seq2seq.network import PairBatch, Search, Seq2SeqNetwork
 from carrousel.models.seq2seq.settings import DecodingSettings, Seq2SeqModelSettings
@@ -67,16 +68,16 @@ class CtcNetwork(Seq2SeqNetwork):
         self.encoder = Encoder(len(source), recurrent, model.dropout, model.reverse_source, model.repeats)
         self.output = nn.Linear(recurrent.output_size, len(target) + 1)
 
-    def forward(self, batch: PairBatch, gold_share: float = 1.0) -> Float[Tensor, ""]:
+    def forward(self, batch: PairBatch, gold_share: float = 1.0, draw: Draw | None = None) -> Float[Tensor, ""]:
         """As `Seq2SeqNetwork.forward`."""
-        log_probs, steps = self.scores(batch.source, batch.source_lengths)
+        log_probs, steps = self.scores(batch.source, batch.source_lengths, draw)
         return ctc_loss(log_probs, steps, batch.written, batch.lengths - 1).sum() / batch.lengths.sum()
 
     def scores(
-        self, source: Int[Tensor, "source B"], lengths: Int[Tensor, " B"]
+        self, source: Int[Tensor, "source B"], lengths: Int[Tensor, " B"], draw: Draw | None = None
     ) -> tuple[Float[Tensor, "T B C"], Int[Tensor, " B"]]:
         """Log probabilities of the blank and of each unit at each step, and the valid steps."""
-        memory, _ = self.encoder(source, lengths)
+        memory, _ = self.encoder(source, lengths, draw)
         return self.output(memory.values).log_softmax(-1), lengths * self.model.repeats
 
     def write(

@@ -8,6 +8,7 @@ target; written, it ends one.
 """
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -15,6 +16,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from carrousel.heads.attention import AdditiveScores, DotScores, GeneralScores, Scores, attend, average
+from carrousel.layers.draw import Draw
+from carrousel.models.encoder import StepDropout
 from carrousel.models.seq2seq.encoder import Memory
 from carrousel.models.seq2seq.residual import Layers
 
@@ -77,6 +80,7 @@ class Decoder(nn.Module, ABC):
         memory: Memory,
         state: DecoderState,
         lengths: Int[Tensor, " B"] | None = None,
+        draw: Draw | None = None,
     ) -> Written:
         """Scores of what comes after each unit.
 
@@ -85,6 +89,7 @@ class Decoder(nn.Module, ABC):
             memory: as `prepare` gave it.
             state: before the first of these units.
             lengths: valid steps of each row; what comes after is computed or not, as is cheaper, and means nothing.
+            draw: the random numbers of dropout, which is on while training; when left out, torch's own.
         """
 
 
@@ -125,7 +130,7 @@ class UnitDecoder(Decoder):
         super().__init__(recurrent)
         self.attention, self.is_bahdanau, self.is_fed = attention, is_bahdanau, is_fed
         self.embedding = nn.Embedding(num_units + 1, embedding_size)
-        self.dropout = nn.Dropout(dropout)
+        self.read_dropout, self.output_dropout = StepDropout(dropout, "units"), StepDropout(dropout, "output")
         size = recurrent.output_size
         readout_size = embedding_size if is_tied else size
         self.readout: nn.Module = nn.Identity()
@@ -149,32 +154,34 @@ class UnitDecoder(Decoder):
         memory: Memory,
         state: DecoderState,
         lengths: Int[Tensor, " B"] | None = None,
+        draw: Draw | None = None,
     ) -> Written:
         """As `Decoder.forward`."""
-        x = self.dropout(self.embedding(units))
+        x = self.read_dropout(self.embedding(units), draw)
         if not self.fed_size:
-            y, after = self.recurrent(x, state.recurrent, lengths=lengths)
+            y, after = self.recurrent(x, state.recurrent, lengths=lengths, draw=draw)
             readout, weights = self._read(y, memory)
-            return Written(self._logits(readout), weights, DecoderState(after, state.fed))
+            return Written(self._logits(readout, draw), weights, DecoderState(after, state.fed))
         steps: list[tuple[Tensor, Tensor]] = []
-        for x_t in x.split(1):
-            readout, weights, state = self._step(x_t, memory, state)
+        for k, x_t in enumerate(x.split(1)):
+            here = None if draw is None else replace(draw, first_step=draw.first_step + k)
+            readout, weights, state = self._step(x_t, memory, state, here)
             steps.append((readout, weights))
         readouts, weights = (torch.cat(parts) for parts in zip(*steps, strict=True))
-        return Written(self._logits(readouts), weights, state)
+        return Written(self._logits(readouts, draw), weights, state)
 
     def _step(
-        self, x_t: Float[Tensor, "1 B D"], memory: Memory, state: DecoderState
+        self, x_t: Float[Tensor, "1 B D"], memory: Memory, state: DecoderState, draw: Draw | None
     ) -> tuple[Tensor, Tensor, DecoderState]:
         """One step of a decoder with feedback: readout, weights, state."""
         assert self.attention is not None, "only what attention found is fed back"
         if not self.is_bahdanau:
-            y_t, after = self.recurrent(torch.cat([x_t, state.fed], -1), state.recurrent)
+            y_t, after = self.recurrent(torch.cat([x_t, state.fed], -1), state.recurrent, draw=draw)
             readout, weights = self._read(y_t, memory)
             return readout, weights, DecoderState(after, readout)
         weights = attend(self.attention(state.fed, memory.keys), memory.is_valid)
         context = average(weights, memory.values)
-        y_t, after = self.recurrent(torch.cat([x_t, context], -1), state.recurrent)
+        y_t, after = self.recurrent(torch.cat([x_t, context], -1), state.recurrent, draw=draw)
         return self.readout(torch.cat([context, y_t], -1)), weights, DecoderState(after, y_t)
 
     def _read(self, y: Float[Tensor, "T B H"], memory: Memory) -> tuple[Tensor, Any]:
@@ -184,8 +191,8 @@ class UnitDecoder(Decoder):
         weights = attend(self.attention(y, memory.keys), memory.is_valid)
         return self.readout(torch.cat([average(weights, memory.values), y], -1)), weights
 
-    def _logits(self, readout: Float[Tensor, "T B R"]) -> Float[Tensor, "T B C"]:
-        readout = self.dropout(readout)
+    def _logits(self, readout: Float[Tensor, "T B R"], draw: Draw | None) -> Float[Tensor, "T B C"]:
+        readout = self.output_dropout(readout, draw)
         if self.output is None:
             return nn.functional.linear(readout, self.embedding.weight, self.bias)
         return self.output(readout)
@@ -206,7 +213,7 @@ class PointerDecoder(Decoder):
 
     def __init__(self, recurrent: Layers, scores: AdditiveScores, dropout: float) -> None:
         super().__init__(recurrent)
-        self.scores, self.dropout = scores, nn.Dropout(dropout)
+        self.scores, self.dropout = scores, StepDropout(dropout, "output")
         self.begin = nn.Parameter(0.1 * torch.randn(recurrent.input_size))
         self.end = nn.Parameter(0.1 * torch.randn(scores.key_size))
 
@@ -221,12 +228,13 @@ class PointerDecoder(Decoder):
         memory: Memory,
         state: DecoderState,
         lengths: Int[Tensor, " B"] | None = None,
+        draw: Draw | None = None,
     ) -> Written:
         """As `Decoder.forward`."""
         x = memory.inputs.gather(0, units[:, :, None].expand(-1, -1, memory.inputs.shape[-1]))
-        y, after = self.recurrent(x, state.recurrent, lengths=lengths)
+        y, after = self.recurrent(x, state.recurrent, lengths=lengths, draw=draw)
         may_end = torch.cat([torch.ones_like(memory.is_valid[:1]), memory.is_valid])
-        logits = self.scores(self.dropout(y), memory.keys).masked_fill(~may_end.t(), -torch.inf)
+        logits = self.scores(self.dropout(y, draw), memory.keys).masked_fill(~may_end.t(), -torch.inf)
         return Written(logits, logits.softmax(-1)[:, :, 1:], DecoderState(after, state.fed))
 
 

@@ -9,7 +9,9 @@ from torch import Tensor, nn
 from carrousel.errors import ConfigError
 from carrousel.heads.attention import source_steps
 from carrousel.layers import Recurrent
+from carrousel.layers.draw import Draw
 from carrousel.layers.stack import reverse
+from carrousel.models.encoder import StepDropout
 from carrousel.models.seq2seq.residual import Layers
 
 
@@ -41,18 +43,24 @@ class Encoder(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(num_units, recurrent.input_size)
         self.recurrent, self.is_reversed, self.repeats = recurrent, is_reversed, repeats
-        self.dropout = nn.Dropout(dropout)
+        self.read_dropout, self.written_dropout = StepDropout(dropout, "read"), StepDropout(dropout, "written")
 
-    def forward(self, source: Int[Tensor, "source B"], lengths: Int[Tensor, " B"]) -> tuple[Memory, Any]:
-        """The memory, its keys being its values, and the state after the last step read."""
-        x, lengths = self.read(source), lengths * self.repeats
-        y, state = self.recurrent(reverse(x, lengths) if self.is_reversed else x, lengths=lengths)
-        y = self.dropout(reverse(y, lengths) if self.is_reversed else y)
+    def forward(
+        self, source: Int[Tensor, "source B"], lengths: Int[Tensor, " B"], draw: Draw | None = None
+    ) -> tuple[Memory, Any]:
+        """The memory, its keys being its values, and the state after the last step read.
+
+        Args:
+            draw: the random numbers of dropout, which is on while training; when left out, torch's own.
+        """
+        x, lengths = self.read(source, draw), lengths * self.repeats
+        y, state = self.recurrent(reverse(x, lengths) if self.is_reversed else x, lengths=lengths, draw=draw)
+        y = self.written_dropout(reverse(y, lengths) if self.is_reversed else y, draw)
         return Memory(y, y, x, source_steps(len(x), lengths)), state
 
-    def read(self, source: Int[Tensor, "source B"]) -> Float[Tensor, "T B D"]:
+    def read(self, source: Int[Tensor, "source B"], draw: Draw | None = None) -> Float[Tensor, "T B D"]:
         """What the recurrent layers read."""
-        return self.dropout(self.embedding(source)).repeat_interleave(self.repeats, 0)
+        return self.read_dropout(self.embedding(source), draw).repeat_interleave(self.repeats, 0)
 
     @property
     def first_layers(self) -> Recurrent:

@@ -1,6 +1,7 @@
 """Encoder, bridge and decoder with attention: learning from pairs, and writing targets by beam search."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -13,6 +14,8 @@ from carrousel.data.tokens import Tokens
 from carrousel.heads.attention import AdditiveScores
 from carrousel.heads.beam import beam_search
 from carrousel.heads.steps import valid_steps
+from carrousel.layers.draw import Draw
+from carrousel.models.encoder import draw_for, numbered
 from carrousel.models.seq2seq.decoder import (
     BOUNDARY,
     Decoder,
@@ -47,29 +50,36 @@ class EncoderDecoder(Seq2SeqNetwork):
         if model.bridge != "none":
             self.bridge = Bridge(recurrent, self.decoder.recurrent, model.bridge == "linear")
 
-    def forward(self, batch: PairBatch, gold_share: float = 1.0) -> Float[Tensor, ""]:
+    def forward(self, batch: PairBatch, gold_share: float = 1.0, draw: Draw | None = None) -> Float[Tensor, ""]:
         """As `Seq2SeqNetwork.forward`."""
-        logits, _ = self.scores(batch, gold_share)
+        logits, _ = self.scores(batch, gold_share, draw)
         is_valid = valid_steps(len(batch.written), batch.lengths)
         return nn.functional.cross_entropy(logits[is_valid], batch.written[is_valid])
 
-    def scores(self, batch: PairBatch, gold_share: float = 1.0) -> tuple[Float[Tensor, "T B C"], Tensor | None]:
+    def scores(
+        self, batch: PairBatch, gold_share: float = 1.0, draw: Draw | None = None
+    ) -> tuple[Float[Tensor, "T B C"], Tensor | None]:
         """Scores of what is written at each step, and the weights of attention (T, B, source).
 
         Args:
             batch: pairs.
             gold_share: probability with which a step reads the right unit; if it does not, it reads one drawn from what the
                 decoder gave a step before (scheduled sampling).
+            draw: the random numbers of these draws and of dropout; when left out, torch's own.
         """
-        memory, state = self.encode(batch.source, batch.source_lengths)
+        memory, state = self.encode(batch.source, batch.source_lengths, draw)
+        decoding = None if draw is None else numbered(draw, self.model.num_layers)  # past those of the encoder's layers
         if gold_share < 1:
-            return self._sampled(batch, memory, state, gold_share)
-        written = self.decoder(batch.read, memory, state, batch.lengths)
+            chosen = decoding or draw_for(range(batch.read.shape[1]))
+            return self._sampled(batch, memory, state, gold_share, chosen)
+        written = self.decoder(batch.read, memory, state, batch.lengths, decoding)
         return written.logits, written.weights
 
-    def encode(self, source: Int[Tensor, "source B"], lengths: Int[Tensor, " B"]) -> tuple[Memory, DecoderState]:
+    def encode(
+        self, source: Int[Tensor, "source B"], lengths: Int[Tensor, " B"], draw: Draw | None = None
+    ) -> tuple[Memory, DecoderState]:
         """What the decoder attends to, and its state before the first step."""
-        memory, last = self.encoder(source, lengths)
+        memory, last = self.encoder(source, lengths, draw)
         state = self.decoder.start(None if self.bridge is None else self.bridge(last), memory)
         return self.decoder.prepare(memory), state
 
@@ -130,17 +140,23 @@ class EncoderDecoder(Seq2SeqNetwork):
         )
 
     def _sampled(
-        self, batch: PairBatch, memory: Memory, state: DecoderState, gold_share: float
+        self, batch: PairBatch, memory: Memory, state: DecoderState, gold_share: float, draw: Draw
     ) -> tuple[Float[Tensor, "T B C"], Tensor | None]:
         """As `scores`, step by step, so that a step can read what the one before gave."""
         steps: list[Tensor] = []
         weights: list[Tensor] = []
+        num_steps, num_rows = batch.read.shape
+        likes = memory.values.new_empty(0)
+        coins, points = (draw.per_step(name, num_steps, num_rows, 1, likes)[..., 0] for name in ("coin", "point"))
         drawn = batch.read[0]
-        for gold in batch.read:
-            is_gold = torch.rand(gold.shape, device=gold.device) < gold_share if steps else torch.ones_like(gold) > 0
-            written = self.decoder(torch.where(is_gold, gold, drawn)[None], memory, state)
+        for k, gold in enumerate(batch.read):
+            is_gold = coins[k] < gold_share if steps else torch.ones_like(gold) > 0
+            written = self.decoder(
+                torch.where(is_gold, gold, drawn)[None], memory, state, None, replace(draw, first_step=k)
+            )
             state = written.state
-            drawn = torch.multinomial(written.logits[0].detach().softmax(-1), 1)[:, 0]
+            reached = written.logits[0].detach().softmax(-1).cumsum(-1)
+            drawn = (reached < points[k][:, None] * reached[:, -1:]).sum(-1)
             steps.append(written.logits)
             weights += [] if written.weights is None else [written.weights]
         return torch.cat(steps), torch.cat(weights) if weights else None

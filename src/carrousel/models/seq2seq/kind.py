@@ -10,6 +10,7 @@ from torch import nn
 from carrousel.data.tokens import Tokens
 from carrousel.errors import ConfigError
 from carrousel.models.edits import edit_distance
+from carrousel.models.encoder import draw_for
 from carrousel.models.gates import gates_of
 from carrousel.models.samples import sample_files
 from carrousel.models.seq2seq.baselines import unit_for_unit
@@ -43,7 +44,8 @@ class Seq2SeqKind(Kind[Seq2SeqSettings]):
         held_out, sampling = valid.references(), settings.sampling
 
         def loss(network: nn.Module, batch: PairBatch, carried: Any) -> Loss:
-            return Loss(network(batch, sampling.share(batch.number)), None, int(batch.lengths.sum()))
+            share = sampling.share(batch.number)
+            return Loss(network(batch, share, draw_for(batch.rows)), None, int(batch.lengths.sum()))
 
         def ids(batch: PairBatch) -> list[str]:
             return [train.places[k] for k in batch.rows]

@@ -15,6 +15,7 @@ from carrousel.data.batches import pad
 from carrousel.data.tokens import Tokens
 from carrousel.init import forget_bias_for
 from carrousel.layers import Recurrent
+from carrousel.layers.draw import Draw
 from carrousel.models.network import Network
 from carrousel.models.seq2seq.decoder import BOUNDARY
 from carrousel.models.seq2seq.encoder import Encoder
@@ -83,12 +84,13 @@ class Seq2SeqNetwork(Network):
         self.cell = cell or find(model.cell)
 
     @abstractmethod
-    def forward(self, batch: PairBatch, gold_share: float = 1.0) -> Float[Tensor, ""]:
+    def forward(self, batch: PairBatch, gold_share: float = 1.0, draw: Draw | None = None) -> Float[Tensor, ""]:
         """The loss: nats per unit written, the boundary of each target among them, the mean over the batch.
 
         Args:
             batch: pairs.
             gold_share: probability with which a step reads the right unit (scheduled sampling).
+            draw: the random numbers of dropout and of scheduled sampling; when left out, torch's own.
         """
 
     @abstractmethod

@@ -14,7 +14,7 @@ from carrousel.data.tokens import Tokens
 from carrousel.data.vectors import Vectors, read_vectors
 from carrousel.errors import ConfigError, DataError
 from carrousel.heads.legal_tags import SCHEMES, is_legal
-from carrousel.layers.draw import Draw
+from carrousel.models.encoder import draw_for
 from carrousel.models.gates import gates_of
 from carrousel.models.samples import sample_files
 from carrousel.models.spans import convert
@@ -143,7 +143,7 @@ class _Loss:
         if batch is None:  # this process's part of a small batch
             return Loss(torch.stack([parameter.sum() * 0.0 for parameter in network.parameters()]).sum())
         device = network.output.weight.device
-        batch, draw = batch.to(device), Draw(torch.randint(2**62, ()), batch.rows)
+        batch, draw = batch.to(device), draw_for(batch.rows)
         hidden = None
         if self.unknown_rate:
             steps, num_rows = batch.words.shape
