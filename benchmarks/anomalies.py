@@ -14,8 +14,8 @@ import numpy as np
 from packages import member_of
 
 from carrousel.models.autoencoder.kind import KIND
+from carrousel.models.autoencoder.reading import read_series
 from carrousel.models.autoencoder.scores import scores_of
-from carrousel.models.autoencoder.series import read_series
 from carrousel.train.run import Run
 
 AEON = "aeon==1.6.0", "d05227086706f80111ac5fee8de4d5d3115bb3bcfd1c786c8629393055816409"

@@ -12,8 +12,9 @@ from hypothesis.extra.numpy import arrays
 
 from carrousel.errors import ConfigError, DataError
 from carrousel.models.autoencoder import KIND, Autoencoder, AutoencoderNetwork
+from carrousel.models.autoencoder.reading import read_series
 from carrousel.models.autoencoder.scores import detection, scores_of
-from carrousel.models.autoencoder.series import of_objects, read_series, windows_of
+from carrousel.models.autoencoder.series import of_objects, windows_of
 from carrousel.models.autoencoder.settings import AutoencoderDataSettings
 from carrousel.models.kinds import write_starter
 

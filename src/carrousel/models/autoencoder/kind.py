@@ -1,7 +1,9 @@
 """The kind `autoencoder`: windows of series, the error with which they are written again, and what counts as an anomaly."""
 
 import hashlib
+import warnings
 from collections.abc import Iterator, Mapping
+from heapq import nlargest
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +13,15 @@ from jaxtyping import Float64, Int64
 from torch import Tensor
 
 from carrousel.data.batches import Bucketed, row_numbers
+from carrousel.data.far import FAR, FarValueWarning, far_values
+from carrousel.data.moments import moments, quantiles
 from carrousel.errors import ConfigError, counted
 from carrousel.heads.steps import valid_steps
+from carrousel.models.autoencoder.baselines import baselines
 from carrousel.models.autoencoder.network import AutoencoderNetwork
+from carrousel.models.autoencoder.reading import read_series
 from carrousel.models.autoencoder.scores import BATCH_SIZE, detection, scores_of
-from carrousel.models.autoencoder.series import Series, batch_of, marks_of, of_objects, read_series, windows_of
+from carrousel.models.autoencoder.series import Series, batch_of, marks_of, of_objects, windows_of
 from carrousel.models.autoencoder.settings import AutoencoderSettings
 from carrousel.models.gates import gates_of
 from carrousel.models.samples import sample_files
@@ -37,18 +43,24 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
         """As `Kind.prepare`; `data` is a list of arrays (T, D) or (T,)."""
         if data is None and settings.data.train is None:
             raise ConfigError(f"{where}: data.train is null, expected the path of a file. Set it: data.train=FILE")
-        wanted = settings.data
-        everything = of_objects(data, where) if data is not None else read_series(
-            Path(str(wanted.train)), wanted, where, skip_bad=wanted.skip_bad
-        )  # fmt: skip
+        wanted, store = settings.data, None if settings.data.store is None else Path(settings.data.store)
+
+        def read(path: str, part: str) -> Series:
+            place = None if store is None else store / part
+            return read_series(Path(path), wanted, where, skip_bad=wanted.skip_bad, store=place)
+
+        everything = of_objects(data, where) if data is not None else read(str(wanted.train), "train")
         if data is None and wanted.valid is not None:
-            train, valid = everything, read_series(Path(wanted.valid), wanted, where, skip_bad=wanted.skip_bad)
+            train, valid = everything, read(wanted.valid, "valid")
         else:
             train, valid = everything.split(HELD_OUT, wanted.window, where)
         network = _network(settings, train)
         windows = windows_of(train, wanted.window, wanted.stride)
         batches = Bucketed(windows[:, 2], settings.train.batch_size, settings.train.seed)
         notes: dict[str, Any] = {"skipped": everything.report} if everything.report else {}
+        if far := _far_values(train, network):
+            warnings.warn(f"{where}: {far}", FarValueWarning, stacklevel=2)
+            notes["far_values"] = far
         channels = counted(len(everything.channels), "channel")
         return Prepared(
             network=network,
@@ -62,11 +74,12 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
             unit="steps",
             fingerprint=_fingerprint(train, valid),
             size=f"{everything.num_steps:,} steps of {channels}; {valid.num_steps:,} are held out",
-            baselines=lambda: _baselines(network, train, valid, settings.model.hidden_size),
+            baselines=lambda: baselines(network, train, valid, settings.model.hidden_size),
             examples=lambda net: _worst(net, valid),
             columns=lambda rows: _columns(network, train, windows[rows]),
             ids=lambda rows: [_place(train, k, start) for k, start, _ in windows[rows].tolist()],
             gates=lambda net: _gates(net, valid),
+            store=everything.told,
             notes=notes,
         )
 
@@ -105,12 +118,11 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
 
 
 def _network(settings: AutoencoderSettings, train: Series) -> AutoencoderNetwork:
-    values = train.values.values.astype(np.float64)
-    deviations = values.std(0)
+    means, deviations = moments(train.values.blocks)
     model = settings.model
     sizes: dict[str, Any] = {**model.model_dump(exclude={"sizes"}), **model.sizes}
     return AutoencoderNetwork(
-        values.mean(0).tolist(),
+        means.tolist(),
         np.where(deviations > 0, deviations, 1.0).tolist(),
         settings.data.window,
         columns={"columns": list(train.channels), "series": settings.data.series, "label": settings.data.label},
@@ -149,17 +161,23 @@ def _future(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarr
 
 def _measured(network: AutoencoderNetwork, train: Series, valid: Series, quantile: float) -> dict[str, float]:
     """Held-out figures, after the threshold was fitted on the training data; both are saved together."""
-    known = scores_of(network, train).values
-    if train.labels is not None:
-        known = known[~marks_of(train)]
-    network.get_buffer("threshold").fill_(float(np.quantile(known, quantile)))
+    known = scores_of(network, train)
+
+    def unmarked() -> Iterator[Float64[np.ndarray, " T"]]:
+        if train.labels is None:
+            yield from known.blocks()
+        else:
+            marks = train.labels.blocks()
+            yield from (block[~mark] for block, mark in zip(known.blocks(), marks, strict=True))
+
+    network.get_buffer("threshold").fill_(float(quantiles(unmarked, [quantile])[0]))
     return _figures(network, valid)
 
 
 @torch.no_grad()
 def _figures(network: AutoencoderNetwork, series: Series) -> dict[str, float]:
-    scores = scores_of(network, series).values
-    found = {"mse": float(scores.mean())}
+    scores = scores_of(network, series)
+    found = {"mse": sum(float(block.sum()) for block in scores.blocks()) / scores.num_steps}
     if network.horizon:
         windows = windows_of(series, network.window, max(1, network.window // 2))
         total, count = 0.0, 0
@@ -171,49 +189,39 @@ def _figures(network: AutoencoderNetwork, series: Series) -> dict[str, float]:
             total, count = total + float(errors.sum()), count + errors.numel()
         found["prediction_mse"] = total / max(1, count)
     if series.labels is not None:
-        found |= detection(scores, marks_of(series), float(network.get_buffer("threshold")))
+        found |= detection(scores.values, marks_of(series), float(network.get_buffer("threshold")))
     return found
-
-
-def _baselines(
-    network: AutoencoderNetwork, train: Series, valid: Series, size: int
-) -> Mapping[str, tuple[Figures, str]]:
-    """What the mean of each channel, and as many principal components of a window as the state has numbers, leave."""
-    found: dict[str, tuple[Figures, str]] = {}
-    seen, unseen = (_whole_windows(network, series) for series in (train, valid))
-    if len(unseen):
-        found["mean"] = ({"mse": float(np.square(unseen).mean())}, "the mean of each channel in the training data")
-    components = min(size, len(seen) - 1, seen.shape[1] - 1 if seen.ndim == 2 else 0)
-    if len(unseen) and components > 0:
-        centre = seen.mean(0)
-        _, _, basis = np.linalg.svd(seen - centre, full_matrices=False)
-        part = (unseen - centre) @ basis[:components].T @ basis[:components] + centre
-        about = f"{components} principal components of a window, as many numbers as one state of the model"
-        found["pca"] = ({"mse": float(np.square(unseen - part).mean())}, about)
-    return found
-
-
-def _whole_windows(network: AutoencoderNetwork, series: Series) -> Float64[np.ndarray, "N F"]:
-    windows = windows_of(series, network.window, max(1, network.window // 2))
-    windows = windows[windows[:, 2] == network.window]
-    if not len(windows):
-        return np.zeros((0, network.window * len(network.means)))
-    x, _ = batch_of(series, windows)
-    z = (x.astype(np.float64) - network.means) / network.deviations
-    return z.transpose(1, 0, 2).reshape(len(windows), -1)
 
 
 def _worst(network: AutoencoderNetwork, series: Series) -> list[Example]:
     """The windows with the largest errors."""
     scores = scores_of(network, series)
     threshold = float(network.get_buffer("threshold"))
+    scored = ((float(scores[k][start : start + length].max()), k, start, length) for k, start, length in (
+        windows_of(series, network.window, network.window).tolist()))  # fmt: skip
     found: list[Example] = []
-    for k, start, length in windows_of(series, network.window, network.window).tolist():
+    for error, k, start, length in nlargest(NUM_EXAMPLES, scored, key=lambda one: one[0]):
         inside = scores[k][start : start + length]
         marked = "" if series.labels is None else f"{int(series.labels[k][start : start + length].sum())} marked steps"
-        said = f"{int((inside > threshold).sum())} steps above the threshold, largest error {inside.max():.4g}"
-        found.append(Example(_place(series, k, start), marked, said, float(inside.max())))
-    return sorted(found, key=lambda example: -example.loss)[:NUM_EXAMPLES]
+        said = f"{int((inside > threshold).sum())} steps above the threshold, largest error {error:.4g}"
+        found.append(Example(_place(series, k, start), marked, said, error))
+    return found
+
+
+def _far_values(series: Series, network: AutoencoderNetwork) -> str:
+    """A sentence about values that are far from all others of their column; empty where there are none."""
+    told = list[str]()
+    for far in far_values(series.values, network.means, network.deviations):
+        name = series.channels[far.column]
+        told.append(
+            f"{name} has {counted(far.number, 'value')}, the furthest {far.value:.4g} in {series.at(far.step)}, |z| = {far.z:.3g}"
+        )
+    if not told:
+        return ""
+    return (
+        f"{series.source}: values more than {FAR} standard deviations from the others of their column: {'; '.join(told)}. "
+        "Scaled by these, the others are nearly equal. Correct or leave out what is wrong."
+    )
 
 
 def _columns(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarray, "B 3"]) -> list[Column]:
@@ -237,8 +245,9 @@ def _place(series: Series, k: int, start: int) -> str:
 def _fingerprint(*parts: Series) -> str:
     digest = hashlib.sha256()
     for series in parts:
-        for array in (series.values.values, series.values.offsets):
-            digest.update(np.ascontiguousarray(array).data)
+        for block in series.values.blocks():
+            digest.update(np.ascontiguousarray(block).data)
+        digest.update(np.append(0, np.cumsum(series.values.lengths)).data)
     return digest.hexdigest()
 
 
