@@ -1,5 +1,6 @@
 """Stretches of one long array, each a view of it: parts of series without a copy, in memory or mapped from a file."""
 
+import math
 import operator
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +11,8 @@ from jaxtyping import Int64, Shaped
 
 from carrousel.data.ragged import Ragged
 
-BLOCK = 1 << 20
-"""Steps looked at together, where all of them would be too many."""
+BLOCK = 1 << 19
+"""Numbers looked at together, where all of them would be too many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,11 +69,11 @@ class Stretches:
         return Stretches(self.values, self.begins + begins, np.minimum(self.begins + ends, self.ends))
 
     def blocks(self, size: int | None = None) -> Iterator[Shaped[np.ndarray, "T *features"]]:
-        """All steps in order, in arrays of `size` steps, the last one shorter; `BLOCK` where it is left out.
+        """All steps in order, in arrays of `size` steps, the last one shorter; of `BLOCK` numbers where it is left out.
 
         A block is a view where it lies in one stretch.
         """
-        size = BLOCK if size is None else size
+        size = max(1, BLOCK // math.prod(self.values.shape[1:])) if size is None else size
         waiting, room = list[Shaped[np.ndarray, "..."]](), size
         for stretch in self:
             at = 0

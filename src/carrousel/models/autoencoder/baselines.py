@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from carrousel.data.stretches import BLOCK
 from carrousel.models.autoencoder.network import AutoencoderNetwork
 from carrousel.models.autoencoder.series import Series, batch_of, windows_of
 from carrousel.train.kind import Figures
@@ -50,7 +51,7 @@ def _standardised(
     network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarray, "N 3"]
 ) -> Iterator[Float64[np.ndarray, "B F"]]:
     """These windows, a row each, some at a time."""
-    many = max(1, MOST // (network.window * len(network.means)))
+    many = max(1, BLOCK // (network.window * len(network.means)))
     for begin in range(0, len(windows), many):
         x, lengths = batch_of(series, windows[begin : begin + many])
         z = (x.astype(np.float64) - network.means) / network.deviations

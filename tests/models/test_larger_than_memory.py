@@ -1,0 +1,96 @@
+"""Files larger than memory: each kind trains and evaluates with the process's memory capped below the size of its file."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import numpy as np
+import pytest
+
+MB = 1 << 20
+# Everything that is imported, compiled and touched comes before the cap, by a small run of the same kind.
+CAPPED = """
+import json, resource, sys
+from pathlib import Path
+import torch
+from carrousel.data import kept
+from carrousel.models.autoencoder import baselines
+from carrousel.models.kinds import find_kind
+
+kind, settings, small, large, store, cap = sys.argv[1:]
+kind = find_kind(kind)
+torch.set_num_threads(1)
+baselines.MOST = 1 << 18  # limits made for gigabytes, made for this cap
+
+def learn(path, store):
+    given = json.loads(settings)
+    given["data"] |= {"train": path, "store": store}
+    torch.manual_seed(0)
+    prepared = kind.prepare(kind.Settings.of(given))
+    for _ in range(4):
+        prepared.loss(prepared.network, prepared.batches.next(), None).loss.backward()
+    prepared.evaluate(prepared.network)
+    prepared.baselines()
+    prepared.examples(prepared.network)
+    return prepared
+
+prepared = learn(small, None)
+kind.evaluate(prepared.network, small)
+status = open("/proc/self/status").read()
+used = int(status.partition("VmData:")[2].split()[0]) * 1024
+resource.setrlimit(resource.RLIMIT_DATA, (used + int(cap),) * 2)
+prepared = learn(large, None if store == "None" else store)
+print(prepared.size)
+kept.LARGE = 1 << 20
+print(kind.evaluate(prepared.network, large))
+"""
+
+
+def capped(kind: str, settings: dict[str, Any], folder: Path, cap: int, store: Path | None) -> CompletedProcess[str]:
+    """A child that trains on small.csv, caps its memory at so much more, and trains and evaluates on large.csv."""
+    files = [str(folder / "small.csv"), str(folder / "large.csv")]
+    given = [kind, json.dumps(settings), *files, str(store), str(cap)]
+    return subprocess.run([sys.executable, "-c", CAPPED, *given], capture_output=True, text=True, check=False)
+
+
+def write(folder: Path, rows: Callable[[int], str], num_small: int, num_large: int, header: str) -> int:
+    """small.csv and large.csv; the size of the large one."""
+    for name, number in (("small.csv", num_small), ("large.csv", num_large)):
+        with (folder / name).open("w") as file:
+            file.write(header)
+            for begin in range(0, number, 10_000):
+                file.writelines(map(rows, range(begin, min(number, begin + 10_000))))
+    return (folder / "large.csv").stat().st_size
+
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the limit on memory is Linux's"),
+]
+
+
+def test_an_autoencoder(tmp_path: Path) -> None:
+    wave = np.sin(np.arange(1_000) / 7).tolist()
+
+    def row(k: int) -> str:
+        cells = ",".join(f"{wave[(k + 31 * c) % 1_000]:.6f}" for c in range(12))
+        return f"{cells},{int(k % 5_000 == 0)}\n"
+
+    names = ",".join("abcdefghijkl")
+    size = write(tmp_path, row, 2_000, 600_000, f"{names},odd\n")
+    assert size > 60 * MB
+    settings = {
+        "data": {"label": "odd", "window": 20, "stride": 10},
+        "model": {"hidden_size": 2, "cell": "elman"},
+        "train": {"batch_size": 64},
+    }
+    found = capped("autoencoder", settings, tmp_path, 44 * MB, tmp_path / "store")
+    assert found.returncode == 0, found.stderr
+    size_said, figures = found.stdout.splitlines()
+    assert size_said == "600,000 steps of 12 channels; 60,000 are held out"
+    assert "'roc_auc'" in figures
+    assert "MemoryError" in capped("autoencoder", settings, tmp_path, 44 * MB, None).stderr
