@@ -4,7 +4,7 @@ import numpy as np
 
 from carrousel.data import Ragged
 from carrousel.data.splits import Rows, a_tenth, a_tenth_of_each, a_tenth_of_keys
-from carrousel.models.classifier.scoring_kind import held_out as of_classifier
+from carrousel.models.classifier.given import held_out as of_classifier
 from carrousel.models.classifier.sequences import Labelled
 from carrousel.models.seq2seq.units import Pairs
 from carrousel.models.tagger.sentences import Sentences

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from carrousel.data import store as store_module
-from carrousel.data.store import Store, StoreWriter, fingerprint, stored
+from carrousel.data.store import Store, StoreWriter, fingerprint, stored, told
 from carrousel.errors import ConfigError, DataError
 
 
@@ -71,9 +71,9 @@ def test_sources_that_look_the_same_are_not_read_again(tmp_path: Path, source: P
     make, place = Maker(), tmp_path / "x"
     os.utime(source, (1, 1))
     first = stored(place, [source], {}, make)
-    assert str(first) == f"Written to {place}."
+    assert told(tmp_path, [first]) == f"Kept in {tmp_path}, written."
     again = stored(place, [source], {}, make)
-    assert str(again) == f"Found unchanged in {place}."
+    assert told(tmp_path, [again]) == f"Kept in {tmp_path}, found there unchanged."
     assert (len(digests), make.num_calls) == (1, 1)
 
     source.touch()  # a new time with the same content: read once more, and, being so new, each time
@@ -209,7 +209,7 @@ from pathlib import Path
 import numpy as np
 from carrousel.data import Bucketed, Faults, Ragged, Streams, Tokens
 from carrousel.data.readers.labelled import Columns, labelled_rows
-from carrousel.data.readers.plain import characters_of, in_chunks, read_pieces, words
+from carrousel.data.readers.plain import characters_of, read_pieces, words
 from carrousel.data.store import stored
 
 CAP = 32 << 20

@@ -1,6 +1,7 @@
 """Sequences whose items are made when they are asked for, so that what lies on the disk is never in memory as a whole."""
 
-from collections.abc import Callable, Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, SupportsIndex, TypeVar, cast, overload
 
 import numpy as np
@@ -38,7 +39,7 @@ class Made(Sequence[T], Generic[S, T]):
         """Item k, or a list of some."""
         if isinstance(k, slice):
             return [self[i] for i in range(*k.indices(len(self)))]
-        return self.make(self.items[k])
+        return self.make(self.items[operator.index(k)])
 
 
 class Chosen(Sequence[T], Generic[T]):
@@ -63,7 +64,7 @@ class Chosen(Sequence[T], Generic[T]):
         """Item k, or a list of some."""
         if isinstance(k, slice):
             return [self[i] for i in range(*k.indices(len(self)))]
-        return self.items[int(self.rows[k])]
+        return self.items[int(self.rows[operator.index(k)])]
 
 
 class Strings(Sequence[tuple[str, ...]]):
@@ -100,3 +101,15 @@ def write_strings(writer: RaggedWriter, strings: Sequence[str]) -> None:
     """One record, to a writer of bytes (uint8)."""
     for string in strings:
         writer.append(np.frombuffer(string.encode("utf-8", "surrogatepass"), np.uint8))
+
+
+def in_chunks(items: Iterable[T], size: int = 1 << 16) -> Iterator[list[T]]:
+    """The same items in lists of at most `size`."""
+    chunk = list[T]()
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

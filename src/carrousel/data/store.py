@@ -53,10 +53,6 @@ class Store:
     description: Mapping[str, Any]
     is_new: bool = field(default=False, compare=False)
 
-    def __str__(self) -> str:
-        """Where it is and whether it was made just now, as a sentence for people."""
-        return f"{'Written to' if self.is_new else 'Found unchanged in'} {self.path}."
-
     def __getitem__(self, name: str) -> Ragged:
         """One of its arrays, mapped and read-only.
 
@@ -166,6 +162,11 @@ def stored(
             f"{where}: {path} cannot be written ({error.strerror}), expected room and permission. Name another place."
         ) from None
     return made
+
+
+def told(folder: Path, stores: Iterable[Store]) -> str:
+    """Where the stores of a folder are and whether one was made just now, as a sentence for people."""
+    return f"Kept in {folder}, {'written' if any(store.is_new for store in stores) else 'found there unchanged'}."
 
 
 def fingerprint(sources: Iterable[Path], settings: Mapping[str, Any], where: str = "fingerprint") -> str:

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carrousel.data import CharVocabulary, Faults, Tokens, read_text, split
+from carrousel.data.lazy import in_chunks
 from carrousel.data.readers.plain import (
     Subwords,
     characters_of,
     cut,
-    in_chunks,
     read_bytes,
     read_pieces,
     words,

@@ -128,18 +128,6 @@ def write_ids(
     return Ragged.open(path).values
 
 
-def in_chunks(strings: Iterable[str], size: int = 1 << 16) -> Iterator[list[str]]:
-    """The same strings in lists of at most `size`."""
-    chunk = list[str]()
-    for string in strings:
-        chunk.append(string)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
-
-
 def read_bytes(path: Path, where: str = "read_bytes") -> Integer[np.ndarray, " num_bytes"]:
     """The bytes of a file, mapped: nothing is read until it is used.
 

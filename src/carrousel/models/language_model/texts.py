@@ -12,11 +12,11 @@ import numpy as np
 from jaxtyping import Int64, Integer
 
 from carrousel.data import SAMPLES, Faults, Tokens, read_corpus, split
+from carrousel.data.lazy import in_chunks
 from carrousel.data.readers.plain import (
     Subwords,
     characters_of,
     cut,
-    in_chunks,
     read_bytes,
     read_pieces,
     words,

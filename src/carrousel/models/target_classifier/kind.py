@@ -8,12 +8,13 @@ import numpy as np
 
 from carrousel.data.ragged import Ragged
 from carrousel.models.classifier.baselines import Baseline, compare_texts
+from carrousel.models.classifier.files import Source
 from carrousel.models.classifier.inputs import text_input
 from carrousel.models.classifier.rows import Rows
 from carrousel.models.classifier.scoring_kind import ScoringKind
 from carrousel.models.classifier.sequences import Labelled, labels_in
 from carrousel.models.samples import sample_files
-from carrousel.models.target_classifier.marked import marked_objects, read_marked, words_of
+from carrousel.models.target_classifier.marked import marked_in, marked_objects, words_of
 from carrousel.models.target_classifier.network import SIZES, TargetClassifierNetwork
 from carrousel.models.target_classifier.settings import TargetClassifierSettings
 
@@ -27,11 +28,11 @@ class TargetClassifierKind(ScoringKind[TargetClassifierSettings]):
     Settings = TargetClassifierSettings
     Network = TargetClassifierNetwork
 
-    def read(
+    def source(
         self, path: Path, columns: Mapping[str, Any], where: str, *, is_labelled: bool = True, skip_bad: bool = False
-    ) -> Labelled:
-        """As `ScoringKind.read`: a table with the columns text, target and label."""
-        return read_marked(path, columns, (columns["target"],), where, is_labelled=is_labelled, skip_bad=skip_bad)
+    ) -> Source:
+        """As `ScoringKind.source`: a table with the columns text, target and label."""
+        return marked_in(path, columns, (columns["target"],), where, is_labelled=is_labelled, skip_bad=skip_bad)
 
     def of_objects(self, data: Any, where: str) -> Labelled:
         """As `ScoringKind.of_objects`: (text with $T$, target) pairs."""
@@ -51,14 +52,18 @@ class TargetClassifierKind(ScoringKind[TargetClassifierSettings]):
         read = text_input(settings.data, settings.model, texts, "word", where)
         return TargetClassifierNetwork(read, labels_in(everything, where), columns=self.columns_of(settings), **given)
 
-    def compare(self, network: TargetClassifierNetwork, train: Rows, valid: Rows) -> Mapping[str, Baseline]:
+    def compare(self, network: TargetClassifierNetwork, train: Rows) -> Mapping[str, Baseline]:
         """As `ScoringKind.compare`; naive Bayes reads the words of both sides."""
-        seen, unseen = (Ragged.of(map(np.concatenate, zip(*rows.parts[:2], strict=True))) for rows in (train, valid))
-        return compare_texts(seen, train.targets, unseen, len(network.labels), len(network.read.tokens))
+        return compare_texts(train.pieces, len(network.labels), len(network.read.tokens), _words_of)
 
     def starter(self) -> Mapping[str, bytes]:
         """As `Kind.starter`; settings alone, since no data of this kind that may be passed on is known."""
         return sample_files("target-classifier")
+
+
+def _words_of(rows: Rows) -> Ragged:
+    """The words of both sides."""
+    return Ragged.of(map(np.concatenate, zip(*rows.parts[:2], strict=True)))
 
 
 KIND = TargetClassifierKind()
