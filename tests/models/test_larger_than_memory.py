@@ -20,11 +20,12 @@ import torch
 from carrousel.data import kept
 from carrousel.models.autoencoder import baselines
 from carrousel.models.kinds import find_kind
+from carrousel.models.seq2seq import baselines as links
 
 kind, settings, small, large, store, cap = sys.argv[1:]
 kind = find_kind(kind)
 torch.set_num_threads(1)
-baselines.MOST = 1 << 18  # limits made for gigabytes, made for this cap
+baselines.MOST, links.MAX_LINKS = 1 << 18, 1 << 18  # limits made for gigabytes, made for this cap
 
 def learn(path, store):
     given = json.loads(settings)
@@ -51,20 +52,20 @@ print(kind.evaluate(prepared.network, large))
 
 
 def capped(kind: str, settings: dict[str, Any], folder: Path, cap: int, store: Path | None) -> CompletedProcess[str]:
-    """A child that trains on small.csv, caps its memory at so much more, and trains and evaluates on large.csv."""
-    files = [str(folder / "small.csv"), str(folder / "large.csv")]
+    """A child that trains on a small file, caps its memory at so much more, and trains and evaluates on a large one."""
+    files = [str(*folder.glob(f"{size}.*")) for size in ("small", "large")]
     given = [kind, json.dumps(settings), *files, str(store), str(cap)]
     return subprocess.run([sys.executable, "-c", CAPPED, *given], capture_output=True, text=True, check=False)
 
 
-def write(folder: Path, rows: Callable[[int], str], num_small: int, num_large: int, header: str) -> int:
-    """small.csv and large.csv; the size of the large one."""
-    for name, number in (("small.csv", num_small), ("large.csv", num_large)):
+def write(folder: Path, rows: Callable[[int], str], num_small: int, num_large: int, header: str, form: str = "csv") -> int:
+    """A small and a large file; the size of the large one."""
+    for name, number in ((f"small.{form}", num_small), (f"large.{form}", num_large)):
         with (folder / name).open("w") as file:
             file.write(header)
             for begin in range(0, number, 10_000):
                 file.writelines(map(rows, range(begin, min(number, begin + 10_000))))
-    return (folder / "large.csv").stat().st_size
+    return (folder / f"large.{form}").stat().st_size
 
 
 pytestmark = [
@@ -94,3 +95,28 @@ def test_an_autoencoder(tmp_path: Path) -> None:
     assert size_said == "600,000 steps of 12 channels; 60,000 are held out"
     assert "'roc_auc'" in figures
     assert "MemoryError" in capped("autoencoder", settings, tmp_path, 44 * MB, None).stderr
+
+
+def test_sequence_to_sequence(tmp_path: Path) -> None:
+    letters = np.random.default_rng(0).choice(list("abcdefgh"), 4_000)
+    text = "".join(letters)
+
+    def row(k: int) -> str:
+        begin = 37 * k % 3_000
+        return f"{text[begin : begin + 12]}{k:06d}\t{text[begin : begin + 900]}\n"
+
+    size = write(tmp_path, row, 200, 60_000, "", "tsv")
+    (tmp_path / "valid.tsv").write_text("".join(map(row, range(100))))
+    assert size > 50 * MB
+    settings = {
+        "data": {"valid": str(tmp_path / "valid.tsv")},
+        "model": {"hidden_size": 2, "embedding_size": 2, "cell": "elman", "attention": "none"},
+        "decoding": {"max_length": 2, "beam": 1},
+        "train": {"batch_size": 2},
+    }
+    found = capped("seq2seq", settings, tmp_path, 44 * MB, tmp_path / "store")
+    assert found.returncode == 0, found.stderr
+    size_said, figures = found.stdout.splitlines()
+    assert size_said == "60,000 pairs; 100 sources with 100 targets are held out"
+    assert "'character_error_rate'" in figures
+    assert "MemoryError" in capped("seq2seq", settings, tmp_path, 44 * MB, None).stderr

@@ -22,7 +22,7 @@ from jaxtyping import Shaped
 from numpy.typing import DTypeLike
 
 from carrousel.data.ragged import Ragged
-from carrousel.data.store import Store, StoreWriter, stored
+from carrousel.data.store import Store, StoreWriter, stored, told
 from carrousel.errors import DataError
 
 LARGE = 1 << 28
@@ -93,7 +93,7 @@ def kept(
     """
     if path is not None:
         store = stored(path, sources, settings, make, where)
-        return Kept(store.description, store, str(store))
+        return Kept(store.description, store, told(path, [store]))
     return in_temporary_files(make, where) if size_of(sources) > LARGE else in_memory(make)
 
 

@@ -29,10 +29,16 @@ def a_tenth_of_each(labels: Sequence[str], seed: int = 0) -> Rows:
 
 def a_tenth_of_keys(keys: Sequence[Hashable], seed: int = 0) -> Rows:
     """All rows of a tenth of the keys: rows with the same key stay together."""
-    kinds = list(dict.fromkeys(keys))
-    order: list[int] = np.random.default_rng(seed).permutation(len(kinds)).tolist()
-    chosen = {kinds[k] for k in order[: max(1, round(len(kinds) / 10))]}
-    is_held_out = np.array([key in chosen for key in keys], bool)
+    numbers = dict[Hashable, int]()
+    return a_tenth_of_groups(np.array([numbers.setdefault(key, len(numbers)) for key in keys], np.int64), seed)
+
+
+def a_tenth_of_groups(groups: Int64[np.ndarray, " N"], seed: int = 0) -> Rows:
+    """All rows of a tenth of the groups; a row has the number of its group, which are numbered from 0 as they first come."""
+    num_groups = int(groups.max(initial=-1)) + 1
+    is_chosen = np.zeros(num_groups, bool)
+    is_chosen[np.random.default_rng(seed).permutation(num_groups)[: max(1, round(num_groups / 10))]] = True
+    is_held_out = is_chosen[groups]
     return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
 
 

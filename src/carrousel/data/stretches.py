@@ -35,7 +35,11 @@ class Stretches:
     @classmethod
     def of(cls, ragged: Ragged) -> "Stretches":
         """Whole sequences."""
-        return cls(ragged.values, ragged.offsets[:-1], ragged.offsets[1:])
+        values, offsets = (
+            np.asarray(ragged.values),
+            np.asarray(ragged.offsets),
+        )  # what is mapped is faster to cut as a plain array
+        return cls(values, offsets[:-1], offsets[1:])
 
     def __len__(self) -> int:
         """Number of stretches."""
