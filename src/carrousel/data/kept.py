@@ -108,14 +108,19 @@ def in_memory(make: Make) -> Kept:
     return Kept(make(writer), writer.arrays)
 
 
-def in_temporary_files(make: Make, where: str = "kept") -> Kept:
+def in_temporary_files(make: Make, where: str = "kept", folder: Path | None = None) -> Kept:
     """What `make` writes, mapped from files that no folder lists any more and that vanish with the process.
+
+    Args:
+        folder: where there is room for them; None for that of temporary files.
 
     Raises:
         DataError: the folder for temporary files is full or cannot be written.
     """
     try:
-        path = Path(mkdtemp(prefix="carrousel-"))
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        path = Path(mkdtemp(prefix=".carrousel-", dir=folder))
     except OSError as error:
         raise DataError(
             f"{where}: no temporary folder can be made ({error.strerror}), expected one. Name another in TMPDIR, or a store."
