@@ -68,6 +68,10 @@ class Stretches:
         """Steps of all."""
         return int(self.lengths.sum())
 
+    def some(self, rows: Int64[np.ndarray, " R"]) -> "Stretches":
+        """The stretches of these numbers."""
+        return Stretches(self.values, self.begins[rows], self.ends[rows])
+
     def cut(self, begins: Int64[np.ndarray, " K"], ends: Int64[np.ndarray, " K"]) -> "Stretches":
         """A part of each, from one of its steps up to another; ends past a stretch's own count as that."""
         return Stretches(self.values, self.begins + begins, np.minimum(self.begins + ends, self.ends))

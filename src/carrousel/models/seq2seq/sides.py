@@ -61,7 +61,7 @@ class Sides(Sequence[tuple[str, ...]]):
 
     def some(self, rows: Int64[np.ndarray, " K"]) -> "Sides":
         """The sides of these numbers, views."""
-        return Sides(Stretches(self.ids.values, self.ids.begins[rows], self.ids.ends[rows]), self.strings)
+        return Sides(self.ids.some(rows), self.strings)
 
     def counts(self) -> Counter[str]:
         """How often each unit occurs."""
