@@ -120,3 +120,26 @@ def test_sequence_to_sequence(tmp_path: Path) -> None:
     assert size_said == "60,000 pairs; 100 sources with 100 targets are held out"
     assert "'character_error_rate'" in figures
     assert "MemoryError" in capped("seq2seq", settings, tmp_path, 44 * MB, None).stderr
+
+
+def test_a_forecaster(tmp_path: Path) -> None:
+    wave = [f"{100 + 10 * np.sin(k / 7):.5f}" for k in range(2_000)]
+    covariates = list("abcdefgh")
+
+    def row(k: int) -> str:
+        cells = ",".join(wave[(k + 31 * c) % 2_000] for c in range(9))
+        return f"s{k // 150_000},{np.datetime64(k % 150_000, 'm')},{cells}\n"
+
+    size = write(tmp_path, row, 2_000, 600_000, f"unique_id,ds,y,{','.join(covariates)}\n")
+    assert size > 60 * MB
+    settings = {
+        "data": {"past": covariates, "valid": 0.02, "test": 0.02},
+        "model": {"hidden_size": 2, "cell": "elman", "context": 20, "horizon": 4, "season": 4, "calendar": False},
+        "train": {"batch_size": 64},
+    }
+    found = capped("forecaster", settings, tmp_path, 56 * MB, tmp_path / "store")
+    assert found.returncode == 0, found.stderr
+    size_said, figures = found.stdout.splitlines()
+    assert size_said.startswith("4 series, 600,000 steps of 1 minute, 575,908 windows; 3,000 windows from")
+    assert "'mase'" in figures
+    assert "MemoryError" in capped("forecaster", settings, tmp_path, 56 * MB, None).stderr
