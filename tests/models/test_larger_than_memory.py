@@ -58,7 +58,9 @@ def capped(kind: str, settings: dict[str, Any], folder: Path, cap: int, store: P
     return subprocess.run([sys.executable, "-c", CAPPED, *given], capture_output=True, text=True, check=False)
 
 
-def write(folder: Path, rows: Callable[[int], str], num_small: int, num_large: int, header: str, form: str = "csv") -> int:
+def write(
+    folder: Path, rows: Callable[[int], str], num_small: int, num_large: int, header: str, form: str = "csv"
+) -> int:
     """A small and a large file; the size of the large one."""
     for name, number in ((f"small.{form}", num_small), (f"large.{form}", num_large)):
         with (folder / name).open("w") as file:
