@@ -153,8 +153,8 @@ class Seq2SeqNetwork(Network):
 
     def batch_of_ids(
         self,
-        sources: Sequence[Integer[np.ndarray, " source"]],
-        targets: Sequence[Integer[np.ndarray, " T"]],
+        sources: Sequence[Integer[np.ndarray, "..."]],
+        targets: Sequence[Integer[np.ndarray, "..."]],
         number: int = 0,
         rows: Sequence[int] = (),
     ) -> PairBatch:
