@@ -1,6 +1,7 @@
 """Data kept on the disk: the same numbers as in memory, nothing that holds all rows, and files larger than memory."""
 
 import inspect
+import shutil
 import subprocess
 import sys
 import weakref
@@ -17,6 +18,8 @@ from carrousel.models.classifier import files
 from carrousel.models.kinds import find_kind
 from carrousel.models.tagger import sentences
 from carrousel.train.kind import Prepared
+from carrousel.train.loop import Checkpoint
+from carrousel.train.run import Run
 
 KINDS = {
     "tagger": "x.conll",
@@ -130,6 +133,42 @@ def test_what_is_kept_is_made_anew_when_the_data_or_its_reading_changes(name: st
     if name != "classifier of series":
         assert kept(skip_bad=True, min_count=30) == "written."  # only its words have other numbers
     assert kept(skip_bad=True) == ("written." if name != "classifier of series" else "found there unchanged.")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_run_goes_on_bit_for_bit_whether_what_was_kept_is_there_or_not(name: str, tmp_path: Path) -> None:
+    file, folder = write(tmp_path / "data", name, 41), tmp_path / "store"
+    kind = find_kind(name.split(" ")[0])
+    given: dict[str, Any] = {
+        "data": {"train": str(file), "store": str(folder)},
+        "model": {"hidden_size": 4, "dropout": 0.3},
+        "train": {
+            "updates": 8,
+            "epochs": None,
+            "batch_size": 7,
+            "evaluate_every": 2,
+            "checkpoint_every": 2,
+            "threads": 1,
+        },
+    }
+
+    def weights(run: Run) -> dict[str, torch.Tensor]:
+        for _ in run.train():
+            pass
+        return run.prepared.network.state_dict()
+
+    expected = weights(Run.start(kind, kind.Settings.of(given), tmp_path / "whole"))
+    for path in (tmp_path / "kept", tmp_path / "gone"):
+        run = Run.start(kind, kind.Settings.of(given), path)
+        for event in run.train():
+            if isinstance(event, Checkpoint) and event.update == 4:
+                break  # as if killed
+        if path.name == "gone":
+            shutil.rmtree(folder)
+        found = weights(Run.resume(path, find_kind))
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(found[key], expected[key]) for key in expected)
+    assert folder.is_dir()
 
 
 READERS = {"tagger": (sentences, "conll_sentences"), "classifier of series": (files, "ts_cases")}
