@@ -103,13 +103,18 @@ def write_strings(writer: RaggedWriter, strings: Sequence[str]) -> None:
         writer.append(np.frombuffer(string.encode("utf-8", "surrogatepass"), np.uint8))
 
 
-def in_chunks(items: Iterable[T], size: int = 1 << 16) -> Iterator[list[T]]:
-    """The same items in lists of at most `size`."""
-    chunk = list[T]()
+def in_chunks(items: Iterable[T], size: int = 1 << 16, weigh: Callable[[T], int] = lambda item: 1) -> Iterator[list[T]]:
+    """The same items in lists that weigh at least `size`, but for the last.
+
+    >>> list(in_chunks(["a", "bcd", "e", "f"], 2, len))
+    [['a', 'bcd'], ['e', 'f']]
+    """
+    chunk, weight = list[T](), 0
     for item in items:
         chunk.append(item)
-        if len(chunk) == size:
+        weight += weigh(item)
+        if weight >= size:
             yield chunk
-            chunk = []
+            chunk, weight = [], 0
     if chunk:
         yield chunk

@@ -15,6 +15,7 @@ from carrousel.models.classifier.rows import Rows
 NUM_PLACES = 32
 MOST_BYTES = 1 << 26  # of stretched series to find the nearest among
 NUM_LEFT_OUT = 1_000
+DISTANCES_AT_ONCE = 1 << 18
 MAJORITY = "what is most frequent in the training data"
 Baseline = tuple[Callable[[Rows], Float64[np.ndarray, "M C"]], str]
 """Rows -> probabilities of their classes, and what makes them."""
@@ -182,11 +183,12 @@ def _nearest(
 ) -> Int64[np.ndarray, " M"]:
     """The row of `known` with the least Euclidean distance to each of `asked`, and which is not row `but`."""
     rows: list[np.ndarray] = []
-    for begin in range(0, len(asked), 256):  # so that few distances are in memory at a time
-        some = asked[begin : begin + 256]
+    at_once = max(1, DISTANCES_AT_ONCE // len(known))
+    for begin in range(0, len(asked), at_once):
+        some = asked[begin : begin + at_once]
         distances = (known**2).sum(1) - 2 * some @ known.T
         if but is not None:
-            distances[np.arange(len(some)), but[begin : begin + 256]] = np.inf
+            distances[np.arange(len(some)), but[begin : begin + at_once]] = np.inf
         rows.append(distances.argmin(1))
     return np.concatenate(rows)
 

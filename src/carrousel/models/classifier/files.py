@@ -1,4 +1,4 @@
-"""Sequences and their labels, from a user's files: in memory, some thousands at a time, or kept on the disk."""
+"""Sequences and their labels, from a user's files: in memory, a few at a time, or kept on the disk."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from carrousel.data.store import Store, StoreWriter, stored
 from carrousel.errors import DataError
 from carrousel.models.classifier.sequences import Label, Labelled
 
-AT_ONCE = 4_096  # sequences, where a whole file would be too many
+AT_ONCE = 1 << 20  # characters or numbers, where a whole file would be too many
 
 
 class Item(NamedTuple):
@@ -74,8 +74,8 @@ class Source:
         return self._labelled(items, faults.report())
 
     def pieces(self) -> Iterator[Labelled]:
-        """All of it, some thousand sequences at a time, so that the file may be larger than memory; errors as `in_memory`."""
-        for items in in_chunks(self.read(Faults(self.where, self.skip_bad)), AT_ONCE):
+        """All of it, some sequences at a time, so that the file may be larger than memory; errors as `in_memory`."""
+        for items in in_chunks(self.read(Faults(self.where, self.skip_bad)), AT_ONCE, self._weigh):
             yield self._labelled(items, "")
 
     def kept(self, folder: Path) -> tuple[Labelled, Store]:
@@ -127,6 +127,10 @@ class Source:
             sequences = Ragged.of(sequences, np.float32)
         labels = [item.label for item in items] if self.is_labelled else []
         return Labelled(sequences, labels, [self._place(item.name) for item in items], self.path.name, report)
+
+    def _weigh(self, item: Item) -> int:
+        """Characters or numbers of an item."""
+        return sum(map(len, self.written(item.sequence))) + 1 if self.width else item.sequence.size
 
     def _place(self, name: str) -> str:
         return f"{self.path.name}, {self.thing}{name}"

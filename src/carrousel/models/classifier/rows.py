@@ -17,7 +17,7 @@ from carrousel.data.ragged import Ragged
 from carrousel.data.store import Store, StoreWriter, stored
 
 AT_ONCE = 4_096  # rows, and
-VALUES_AT_ONCE = 1 << 20  # values, where all would be too many
+VALUES_AT_ONCE = 1 << 18  # values, where all would be too many
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +107,7 @@ class Rows:
         return Batch(tuple(parts), numbers, targets, torch.from_numpy(np.asarray(rows) + self.first))
 
     def pieces(self) -> Iterator["Rows"]:
-        """The rows in order, some thousands at a time, each time in memory."""
+        """The rows in order, as many at a time as have about 260,000 values, each time in memory."""
         ends, begin = np.cumsum(self.lengths), 0
         at_once = VALUES_AT_ONCE // max(1, int(np.prod(self.parts[0].values.shape[1:])))
         while begin < len(self):

@@ -29,7 +29,7 @@ def figures_of(
     """
     num_words = num_right = 0
     counts: dict[str, SpanCounts] = {}
-    for some in in_chunks(zip(expected, predicted, strict=True), AT_ONCE):
+    for some in in_chunks(zip(expected, predicted, strict=True), AT_ONCE, lambda pair: len(pair[0])):
         pairs = [pair for row in some for pair in zip(*row, strict=True)]
         num_words, num_right = num_words + len(pairs), num_right + sum(tag == right for right, tag in pairs)
         if has_spans:

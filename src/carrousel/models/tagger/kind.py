@@ -123,7 +123,7 @@ class TaggerKind(Kind[TaggerSettings]):
         else:
             file = File(Path(data), network.columns["word"], is_tagged=False, where=where)
             sentences = (sentence.columns[0] for sentence in file.sentences(Faults(where)))
-        for some in in_chunks(sentences, AT_ONCE):
+        for some in in_chunks(sentences, AT_ONCE, len):
             for words, tags in zip(some, network.predict(some), strict=True):
                 yield from (f"{word}\t{tag}" for word, tag in zip(words, tags, strict=True))
                 yield ""

@@ -111,7 +111,7 @@ class TaggerNetwork(Network):
 
     def tagged(self, sentences: Iterable[Sequence[str]]) -> Iterator[list[str]]:
         """As `predict`, of sentences that need not be in memory together."""
-        for some in in_chunks(sentences, AT_ONCE):
+        for some in in_chunks(sentences, AT_ONCE, len):
             yield from self.predict(some)
 
     @torch.no_grad()

@@ -19,7 +19,7 @@ from carrousel.errors import ConfigError, DataError
 
 CONLLU = (".conllu", ".conllup")
 Column = int | str | None
-AT_ONCE = 4_096  # sentences, where a whole file would be too many
+AT_ONCE = 1 << 16  # words, where a whole file would be too many
 
 
 @dataclass(frozen=True, eq=False)
