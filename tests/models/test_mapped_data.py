@@ -26,9 +26,10 @@ from carrousel.train.kind import Prepared
 from carrousel.train.run import Run
 
 WAVE = [f"{np.sin(k / 5):.4f}" for k in range(400)]
+GAPPED = ["" if k % 11 in (3, 4) or 190 < k < 210 else cell for k, cell in enumerate(WAVE)]
 FILES = {
     "autoencoder": "a,odd\n" + "".join(f"{cell},{int(k == 390)}\n" for k, cell in enumerate(WAVE)),
-    "forecaster": "unique_id,ds,y\n" + "".join(f"s{k // 200},{k % 200},{cell}\n" for k, cell in enumerate(WAVE)),
+    "forecaster": "unique_id,ds,y\n" + "".join(f"s{k // 200},{k % 200},{cell}\n" for k, cell in enumerate(GAPPED)),
     "seq2seq": "".join(f"{k:03d}\t{k * 7 % 1000:03d}\n" for k in range(60)),
 }
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -82,6 +83,38 @@ def test_mapped_data_give_the_numbers_of_data_in_memory(
     assert found[1:] == found[:1] * 3
     assert sorted(one.name for one in tmp_path.iterdir()) == [path.name, "store"]
     assert not [one for one in (tmp_path / "store").rglob("*") if one.name.startswith(".")]
+
+
+SMALL = {
+    "carrousel.data.stretches": 13,
+    "carrousel.models.forecaster.panel": 12,
+    "carrousel.models.forecaster.metrics": 5,
+    "carrousel.models.autoencoder.scores": 9,
+    "carrousel.models.autoencoder.baselines": 60,
+    "carrousel.models.autoencoder.reading": 11,
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_small_blocks_give_the_numbers_of_a_large_one(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, found = file_of(kind, tmp_path), list[list[Any]]()
+    for is_small in (False, True):
+        if is_small:
+            monkeypatch.setattr("carrousel.models.seq2seq.kind.CHUNK", 2)
+            for module, size in SMALL.items():
+                monkeypatch.setattr(f"{module}.BLOCK", size)
+        torch.manual_seed(0)
+        found.append(numbers_of(find_kind(kind).prepare(settings_of(kind, path, None)), kind))
+    (losses, ids, figures, baselines, _, fingerprint, size), (*others, shown, again, same) = found[1], found[0]
+    assert len(shown) > 0
+    assert (ids, fingerprint, size) == (others[1], again, same)
+    assert losses == pytest.approx(others[0], rel=1e-5)
+    assert figures == pytest.approx(others[2], rel=1e-4)
+    assert {name: one for name, (one, _) in baselines.items()} == {
+        name: pytest.approx(one, rel=1e-6) for name, (one, _) in others[3].items()
+    }
 
 
 @pytest.mark.parametrize("kind", FILES)
