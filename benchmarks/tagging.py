@@ -114,7 +114,7 @@ def train(corpus: Corpus, folder: Path, overrides: list[str]) -> None:
     """Fetch, split, train, measure."""
     from carrousel.models.tagger import KIND
     from carrousel.models.tagger.figures import baselines, have_spans
-    from carrousel.models.tagger.sentences import read_sentences
+    from carrousel.models.tagger.sentences import File, read_sentences
     from carrousel.train.loop import Evaluation
     from carrousel.train.run import Run
 
@@ -137,7 +137,7 @@ def train(corpus: Corpus, folder: Path, overrides: list[str]) -> None:
             )
     run.finish()
     network = KIND.load(run.folder.path)
-    learned, test = read_sentences(paths["train"]), read_sentences(paths["test"])
+    learned, test = (read_sentences(File(paths[part])) for part in ("train", "test"))
     for name, (figures, _) in baselines(learned, test, have_spans(learned.tags)).items():
         print(f"test, baseline {name}: {json.dumps(dict(figures))}")
     print(f"test: {json.dumps(dict(KIND.evaluate(network, paths['test'])))}")

@@ -4,7 +4,7 @@ import numpy as np
 
 from carrousel.data import Ragged
 from carrousel.data.splits import Rows, a_tenth, a_tenth_of_each, a_tenth_of_keys
-from carrousel.models.classifier.scoring_kind import held_out as of_classifier
+from carrousel.models.classifier.given import held_out as of_classifier
 from carrousel.models.classifier.sequences import Labelled
 from carrousel.models.seq2seq.units import Pairs
 from carrousel.models.tagger.sentences import Sentences
@@ -22,7 +22,7 @@ def test_they_are_the_rows_that_the_models_hold_out():
     )
 
     sources = [(f"{k % 23}",) for k in range(45)]
-    pairs = Pairs(sources, sources, names)
+    pairs = Pairs.of(zip(sources, sources, strict=True), ("words", "words"), "test", names)
     found = [[int(k) for k in part.places] for part in pairs.hold_out(3, "test")]
     assert found == lists(a_tenth_of_keys(sources, 3))
 

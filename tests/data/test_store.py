@@ -1,6 +1,7 @@
 """Stores: made once, known by content, complete or not there; and data larger than memory."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from carrousel.data.store import Store, StoreWriter, fingerprint, stored
+from carrousel.data import store as store_module
+from carrousel.data.store import Store, StoreWriter, fingerprint, stored, told
 from carrousel.errors import ConfigError, DataError
 
 
@@ -54,6 +56,53 @@ def test_a_store_is_made_once_and_again_when_content_or_settings_change(tmp_path
     assert stored(place, [copy], {"unit": "word"}, make).description == {"calls": 3}
     assert [p.name for p in place.parent.iterdir()] == ["x"]
     assert sorted(p.name for p in place.iterdir()) == ["lines.offsets.npy", "lines.values.npy", "store.json"]
+
+
+@pytest.mark.tiny
+def test_sources_that_look_the_same_are_not_read_again(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch):
+    digests: list[Path] = []
+    digest = store_module._digest  # pyright: ignore[reportPrivateUsage]
+
+    def counted(file: Path, where: str) -> str:
+        digests.append(file)
+        return digest(file, where)
+
+    monkeypatch.setattr(store_module, "_digest", counted)
+    make, place = Maker(), tmp_path / "x"
+    os.utime(source, (1, 1))
+    first = stored(place, [source], {}, make)
+    assert told(tmp_path, [first]) == f"Kept in {tmp_path}, written."
+    again = stored(place, [source], {}, make)
+    assert told(tmp_path, [again]) == f"Kept in {tmp_path}, found there unchanged."
+    assert (len(digests), make.num_calls) == (1, 1)
+
+    source.touch()  # a new time with the same content: read once more, and, being so new, each time
+    for num_digests in (2, 3):
+        assert stored(place, [source], {}, make) == first
+        assert (len(digests), make.num_calls) == (num_digests, 1)
+    os.utime(source, (2, 2))
+    for _ in range(2):
+        assert stored(place, [source], {}, make) == first
+        assert (len(digests), make.num_calls) == (4, 1)
+
+    source.write_text("CONTENT")  # as long as before, at once
+    assert stored(place, [source], {}, make).is_new
+    os.utime(source, (2, 2))
+    assert stored(place, [source], {"other": 1}, make).is_new
+
+
+@pytest.mark.tiny
+def test_a_source_that_is_written_while_it_is_read_is_named(tmp_path: Path, source: Path):
+    def make(writer: StoreWriter) -> Mapping[str, Any]:
+        source.write_text("more content")
+        return {}
+
+    with pytest.raises(DataError) as caught:
+        stored(tmp_path / "x", [source], {}, make, where="train")
+    assert str(caught.value) == (
+        f"train: {source} changed while it was read, expected data that nobody writes. Start again when it is complete."
+    )
+    assert [p.name for p in tmp_path.iterdir()] == ["source.txt"]
 
 
 @pytest.mark.tiny
@@ -160,7 +209,7 @@ from pathlib import Path
 import numpy as np
 from carrousel.data import Bucketed, Faults, Ragged, Streams, Tokens
 from carrousel.data.readers.labelled import Columns, labelled_rows
-from carrousel.data.readers.plain import characters_of, in_chunks, read_pieces, words
+from carrousel.data.readers.plain import characters_of, read_pieces, words
 from carrousel.data.store import stored
 
 CAP = 32 << 20

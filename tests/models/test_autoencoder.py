@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from carrousel.data.ragged import Ragged
 from carrousel.errors import ConfigError, DataError
 from carrousel.models.autoencoder import KIND, Autoencoder, AutoencoderNetwork
-from carrousel.models.autoencoder.baselines import plain_errors
-from carrousel.models.autoencoder.scores import detection, errors_of, figures_of, scores_of, smoothed, threshold_of
-from carrousel.models.autoencoder.series import of_objects, read_series, windows_of
+from carrousel.models.autoencoder.reading import read_series
+from carrousel.models.autoencoder.scores import detection, scores_of
+from carrousel.models.autoencoder.series import of_objects, windows_of
 from carrousel.models.autoencoder.settings import AutoencoderDataSettings
+from carrousel.models.kinds import write_starter
 
 COLUMNS = AutoencoderDataSettings()
 
@@ -140,57 +140,13 @@ def test_a_series_is_learned_saved_and_its_break_found(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.predict(broken)[0], scores)
 
 
-@pytest.mark.tiny
-@given(errors=arrays(np.float64, st.integers(0, 9), elements=st.integers(0, 9).map(float)), steps=st.integers(1, 12))
-def test_a_score_is_the_mean_over_the_steps_around_it(errors: np.ndarray, steps: int) -> None:
-    (found,) = smoothed(Ragged.of([errors]), steps)
-    around = [errors[max(0, t - (steps - 1) // 2) : t + steps // 2 + 1] for t in range(len(errors))]
-    np.testing.assert_allclose(found, [some.mean() for some in around], rtol=1e-12)
-
-
-@pytest.mark.tiny
-def test_scores_of_a_network_are_its_smoothed_errors() -> None:
-    network = new_network().float()
-    network.smoothing = 5
-    series = of_objects([sines(17), sines(30)], "test")
-    for scores, errors in zip(scores_of(network, series), errors_of(network, series), strict=True):
-        np.testing.assert_array_equal(scores, smoothed(Ragged.of([errors]), 5)[0])
-    assert AutoencoderNetwork.of_config(network.config()).smoothing == 5
-
-
-@pytest.mark.tiny
-def test_the_error_is_of_steps_that_are_not_marked_and_so_is_the_threshold() -> None:
-    marks = np.array([False, True, False, False])
-    series = of_objects(([np.zeros((4, 1))], [marks]), "test")
-    errors = Ragged.of([np.array([1.0, 9.0, 2.0, 6.0])])
-    assert figures_of(errors, series, 1, 5.0) == {
-        "mse": 3.0, "precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "roc_auc": 1.0, "average_precision": 1.0
-    }  # fmt: skip
-    assert threshold_of(errors, series, 1, 0.5) == 2.0
-    assert threshold_of(errors, of_objects([np.zeros((4, 1))], "test"), 1, 0.5) == 4.0
-
-
-@pytest.mark.tiny
-def test_what_components_leave_is_what_a_decomposition_of_windows_leaves() -> None:
-    network, size = new_network(), 7
-    train, test = (of_objects([sines(70, seed), sines(5, seed)], "test") for seed in range(2))
-    found = plain_errors(network, train, test, 3)
-    assert list(found) == ["mean", "pca"]
-    z = [[(series.values[k] - network.means) / network.deviations for k in range(2)] for series in (train, test)]
-    np.testing.assert_allclose(found["mean"][1][0], np.square(z[1][0]).mean(1), rtol=1e-12)
-    starts = range(0, 64, 3)
-    seen = np.stack([z[0][0][start : start + size].ravel() for start in starts])
-    _, axes = np.linalg.eigh(np.cov(seen.T))
-    centre, basis = seen.mean(0), axes[:, -3:]
-    total, count = np.zeros(70), np.zeros(70)
-    for start in starts:
-        window = z[1][0][start : start + size].ravel() - centre
-        left = np.square(window - basis @ (basis.T @ window)).reshape(size, 2).mean(1)
-        total[start : start + size] += left
-        count[start : start + size] += 1
-    np.testing.assert_allclose(found["pca"][1][0], total / count, rtol=1e-8)
-    np.testing.assert_allclose(found["pca"][1][1], np.square(z[1][1]).mean(1), rtol=1e-12)  # shorter than a window
-    assert found["pca"][2] == "3 principal components of a window, as many numbers as one state of the model"
+def test_the_starter_trains(tmp_path: Path) -> None:
+    paths = write_starter("autoencoder", tmp_path)
+    assert [path.name for path in paths] == ["autoencoder.yaml", "SOURCE.md", "ecg.csv"]
+    series = read_series(paths[2], AutoencoderDataSettings(columns=["millivolts"], label="irregular"), "test")
+    assert (series.num_steps, series.channels) == (7_500, ["millivolts"])
+    assert series.labels is not None
+    assert series.labels.values.sum() == 352
 
 
 @pytest.mark.tiny

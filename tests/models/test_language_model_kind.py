@@ -214,6 +214,13 @@ def test_a_text_kept_in_files_is_the_text_kept_in_memory(unit: str, tmp_path: Pa
     given["data"]["store"] = str(tmp_path / "store")
     in_files = KIND.prepare(KIND.Settings.of(given))
     assert in_files.fingerprint == in_memory.fingerprint
+    again = KIND.prepare(KIND.Settings.of(given))
+    assert again.fingerprint == in_memory.fingerprint
+    if unit != "byte":  # bytes are mapped where they are
+        assert in_files.store == f"Kept in {tmp_path / 'store'}, written."
+        assert again.store == f"Kept in {tmp_path / 'store'}, found there unchanged."
+        (tmp_path / "text.txt").write_text("\n".join(LINES * 21) + "\n")
+        assert KIND.prepare(KIND.Settings.of(given)).store == f"Kept in {tmp_path / 'store'}, written."
     ids: np.ndarray = in_files.batches.windows.ids  # type: ignore[attr-defined]
     assert isinstance(ids.base if unit == "byte" else ids, np.memmap)
     for _ in range(3):
@@ -303,7 +310,12 @@ def test_malformed_bytes_end_the_reading_or_are_counted(tmp_path: Path) -> None:
         "is malformed: skip_bad."
     )
     given["data"]["skip_bad"] = True
-    assert "is not UTF-8" in KIND.prepare(KIND.Settings.of(given)).notes["skipped"]
+    expected = (
+        f"train: 1 malformed line was skipped: {path}, line 41 is not UTF-8 (byte 401 of the file is 0xff), expected UTF-8 "
+        "text."
+    )
+    for _ in range(2):  # also where what was written is found again
+        assert KIND.prepare(KIND.Settings.of(given)).notes["skipped"] == expected
 
 
 @pytest.mark.tiny

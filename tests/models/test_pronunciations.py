@@ -27,7 +27,7 @@ def test_the_sample_is_what_its_source_says(project: Path) -> None:
     assert report == ""
     assert hashlib.sha256(content).hexdigest() in source
     assert f"{len(content):,} bytes" in source
-    assert f"{len(pairs):,} pronunciations of {len(pairs.references()):,} English words" in source
+    assert f"{len(pairs):,} pronunciations of {len(pairs.references):,} English words" in source
     assert len({phoneme for target in pairs.targets for phoneme in target}) == 39
     assert "Redistribution and use in source and binary forms" in (project / "LICENSE-CMUDICT").read_text()
 

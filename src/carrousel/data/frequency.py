@@ -5,6 +5,8 @@ numbers themselves.
 """
 
 import re
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
@@ -123,21 +125,44 @@ def infer(stamps: Int64[np.ndarray, " N"], is_first: Bool[np.ndarray, " N"], is_
         is_first: where a series begins.
         is_number: the stamps are plain numbers.
     """
-    apart = np.diff(stamps)[~is_first[1:]]
-    if not len(apart):
+    return infer_of(lambda: iter(np.split(stamps, np.flatnonzero(is_first)[1:])), is_number)
+
+
+def infer_of(stretches: Callable[[], Iterator[Int64[np.ndarray, " T"]]], is_number: bool) -> Frequency | None:
+    """The same of stamps that come in stretches, from the first each time it is called.
+
+    Args:
+        stretches: of one series each, strictly rising; one that goes on with a series begins with the last stamp before it.
+    """
+    apart = Counter[int]()
+    for stamps in stretches():
+        _count(apart, np.diff(stamps))
+    if not apart:
         return None
-    values, counts = np.unique(apart, return_counts=True)
-    usual = int(values[counts.argmax()])
+    usual = _most(apart)
     if is_number:
         return Frequency(usual, "number")
     if usual >= 28 * DAY:
         for is_month_end in (False, True):
-            monthly = Frequency(1, "month", is_month_end)
-            months, rest = monthly._months(stamps)  # pyright: ignore[reportPrivateUsage] - this module's own
-            steps, numbers = np.unique(np.diff(months)[~is_first[1:]], return_counts=True)
-            if len(np.unique(rest)) == 1 and steps[0] > 0:
-                return Frequency(int(steps[numbers.argmax()]), "month", is_month_end)
+            monthly, steps, rests = Frequency(1, "month", is_month_end), Counter[int](), set[int]()
+            for stamps in stretches():
+                months, rest = monthly._months(stamps)  # pyright: ignore[reportPrivateUsage] - this module's own
+                _count(steps, np.diff(months))
+                rests.update(np.unique(rest).tolist())
+            if len(rests) == 1 and min(steps) > 0:
+                return Frequency(_most(steps), "month", is_month_end)
     return Frequency(usual, "microsecond")
+
+
+def _count(counts: Counter[int], numbers: Int64[np.ndarray, " T"]) -> None:
+    values, times = np.unique(numbers, return_counts=True)
+    for value, many in zip(values.tolist(), times.tolist(), strict=True):
+        counts[value] += many
+
+
+def _most(counts: Counter[int]) -> int:
+    """The most frequent, the smallest of several."""
+    return min(counts, key=lambda value: (-counts[value], value))
 
 
 def read_stamp(value: Any, pattern: str | None = None) -> tuple[int, bool]:

@@ -1,13 +1,15 @@
 """Shift and scale of the channels of series, fitted on the training part only, kept as JSON, and their inverse."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float64, Int64
 
+from carrousel.data.moments import moments, quantiles
 from carrousel.data.ragged import Ragged
+from carrousel.data.stretches import Stretches
 from carrousel.errors import ConfigError
 
 METHODS = ("standard", "robust", "min-max", "none")
@@ -61,9 +63,9 @@ class Scaling:
         """
         if method not in METHODS:
             raise ConfigError(f"Scaling: method is {method!r}, expected one of {', '.join(METHODS)}. Choose one.")
-        parts = [part[:end] for part, end in zip(values, train_ends.tolist(), strict=True)]
-        groups = parts if names else [np.concatenate(parts)]
-        found = [[_fit(group[:, c], method) for c in range(values.values.shape[1])] for group in groups]
+        known = Stretches.of(values).cut(train_ends * 0, train_ends)
+        groups = [known.some(np.array([k])) for k in range(len(known))] if names else [known]
+        found = [[_fit(group.column(c), method) for c in range(values.values.shape[1])] for group in groups]
         shift, scale = np.moveaxis(np.array(found, np.float64).reshape(len(groups), -1, 2), 2, 0)
         return cls(method, shift, scale, tuple(names))
 
@@ -116,15 +118,18 @@ class Scaling:
         return cls(str(found["method"]), shift, scale, tuple(found["names"]))
 
 
-def _fit(values: Float64[np.ndarray, " T"], method: str) -> tuple[float, float]:
-    seen = values[~np.isnan(values)]
-    if not len(seen) or method == "none":
+def _fit(values: Stretches, method: str) -> tuple[float, float]:
+    def seen() -> Iterator[Float64[np.ndarray, " T"]]:
+        return (block[~np.isnan(block)] for block in values.blocks())
+
+    if method == "none" or not any(len(block) for block in seen()):
         return 0.0, 1.0
     if method == "standard":
-        shift, scale = float(seen.mean()), float(seen.std())
+        shift, scale = (float(found) for found in moments(seen))
     elif method == "robust":
-        low, shift, high = np.quantile(seen, [0.25, 0.5, 0.75]).tolist()
+        low, shift, high = quantiles(seen, [0.25, 0.5, 0.75]).tolist()
         scale = (high - low) / NORMAL_IQR
     else:
-        shift, scale = float(seen.min()), float(seen.max() - seen.min())
+        shift = min(float(block.min(initial=np.inf)) for block in seen())
+        scale = max(float(block.max(initial=-np.inf)) for block in seen()) - shift
     return shift, scale if scale > 1e-12 * max(1.0, abs(shift)) else 1.0

@@ -57,11 +57,20 @@ class Tokens:
             max_size: most numbers to give, special strings included; None for as many as it takes.
             specials: numbered first whether they occur or not; `()` for a closed vocabulary.
         """
-        counts = Counter(strings)
-        for special in specials:
-            counts.pop(special, None)
-        kept = sorted((s for s, count in counts.items() if count >= min_count), key=lambda s: (-counts[s], s))
-        return cls((*specials, *kept)[:max_size])
+        return cls.of_counts(Counter(strings), min_count, max_size, specials)
+
+    @classmethod
+    def of_counts(
+        cls,
+        counts: Mapping[str, int],
+        min_count: int = 1,
+        max_size: int | None = None,
+        specials: Sequence[str] = (UNKNOWN,),
+    ) -> "Tokens":
+        """The same from how often each string occurs."""
+        known = set(specials)
+        kept = (s for s, count in counts.items() if count >= min_count and s not in known)
+        return cls((*specials, *sorted(kept, key=lambda s: (-counts[s], s)))[:max_size])
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Any]) -> "Tokens":

@@ -47,11 +47,29 @@ def error_rate(given: Sequence[Units], references: Sequence[Sequence[Units]]) ->
     >>> error_rate(["cat", "dog"], [["cat"], ["dig", "fog"]])
     0.16666666666666666
     """
+    return rate(*edits(given, references))
+
+
+def edits(given: Sequence[Units], references: Sequence[Sequence[Units]]) -> tuple[int, int]:
+    """Edits over all sequences, and the units of their references, which `rate` divides; both add up over many calls.
+
+    Raises:
+        DataError: not one list of references a sequence, or one without any.
+    """
     _check("error_rate", given, references)
-    edits = units = 0
+    total = units = 0
     for one, several in zip(given, references, strict=True):
         distance, length = min((edit_distance(one, reference), -len(reference)) for reference in several)
-        edits, units = edits + distance, units - length
+        total, units = total + distance, units - length
+    return total, units
+
+
+def rate(edits: int, units: int) -> float:
+    """Edits a unit.
+
+    Raises:
+        DataError: there are no units.
+    """
     if not units:
         raise DataError(
             "error_rate: all references are empty, expected units to count errors by. Check the references."
@@ -65,11 +83,13 @@ def exact_match(given: Sequence[Units], references: Sequence[Sequence[Units]]) -
     Raises:
         DataError: no sequences, not one list of references a sequence, or one without any.
     """
+    return exact(given, references) / len(given)
+
+
+def exact(given: Sequence[Units], references: Sequence[Sequence[Units]]) -> int:
+    """How many of the sequences equal one of their references; errors as `exact_match`."""
     _check("exact_match", given, references)
-    right = sum(
-        any(list(one) == list(each) for each in several) for one, several in zip(given, references, strict=True)
-    )
-    return right / len(given)
+    return sum(any(list(one) == list(each) for each in several) for one, several in zip(given, references, strict=True))
 
 
 def bleu(given: Sequence[Units], references: Sequence[Sequence[Units]], order: int = 4) -> float:
@@ -86,21 +106,40 @@ def bleu(given: Sequence[Units], references: Sequence[Sequence[Units]], order: i
     Raises:
         DataError: no sequences, not one list of references a sequence, or one without any.
     """
-    _check("bleu", given, references)
-    matches, totals, size, nearest_size = [0] * order, [0] * order, 0, 0
-    for one, several in zip(given, references, strict=True):
-        size += len(one)
-        nearest_size += min((abs(len(each) - len(one)), len(each)) for each in several)[1]
-        for n in range(1, order + 1):
-            counts, most = _n_grams(one, n), Counter[tuple[Hashable, ...]]()
-            for each in several:
-                most |= _n_grams(each, n)
-            matches[n - 1] += (counts & most).total()
-            totals[n - 1] += counts.total()
-    if not all(matches):
-        return 0.0
-    precision = math.exp(sum(math.log(m / t) for m, t in zip(matches, totals, strict=True)) / order)
-    return precision * math.exp(min(0.0, 1 - nearest_size / size))
+    found = BleuCounts(order)
+    found.add(given, references)
+    return found.bleu()
+
+
+class BleuCounts:
+    """What BLEU is made of, for sequences that come in several lots.
+
+    Args:
+        order: most units in an n-gram.
+    """
+
+    def __init__(self, order: int = 4) -> None:
+        self.matches, self.totals, self.size, self.nearest_size = [0] * order, [0] * order, 0, 0
+
+    def add(self, given: Sequence[Units], references: Sequence[Sequence[Units]]) -> None:
+        """Count some sequences; errors as `bleu`."""
+        _check("bleu", given, references)
+        for one, several in zip(given, references, strict=True):
+            self.size += len(one)
+            self.nearest_size += min((abs(len(each) - len(one)), len(each)) for each in several)[1]
+            for n in range(1, len(self.matches) + 1):
+                counts, most = _n_grams(one, n), Counter[tuple[Hashable, ...]]()
+                for each in several:
+                    most |= _n_grams(each, n)
+                self.matches[n - 1] += (counts & most).total()
+                self.totals[n - 1] += counts.total()
+
+    def bleu(self) -> float:
+        """Of all that was counted."""
+        if not all(self.matches):
+            return 0.0
+        precisions = (math.log(m / t) for m, t in zip(self.matches, self.totals, strict=True))
+        return math.exp(sum(precisions) / len(self.matches)) * math.exp(min(0.0, 1 - self.nearest_size / self.size))
 
 
 def _n_grams(units: Units, n: int) -> Counter[tuple[Hashable, ...]]:

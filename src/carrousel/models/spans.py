@@ -100,6 +100,17 @@ def count_spans(expected: Iterable[Sequence[str]], predicted: Iterable[Sequence[
     return {name: SpanCounts(there[name], said[name], right[name]) for name in sorted({*there, *said})}
 
 
+def added(first: Mapping[str, SpanCounts], second: Mapping[str, SpanCounts]) -> dict[str, SpanCounts]:
+    """The counts of two sets of sentences together, types in alphabetical order."""
+    pairs = {
+        name: (first.get(name, SpanCounts()), second.get(name, SpanCounts())) for name in sorted({*first, *second})
+    }
+    return {
+        name: SpanCounts(a.expected + b.expected, a.predicted + b.predicted, a.right + b.right)
+        for name, (a, b) in pairs.items()
+    }
+
+
 def all_types(counts: Mapping[str, SpanCounts]) -> SpanCounts:
     """The counts of all types together, from which conlleval's overall figures come."""
     return SpanCounts(

@@ -77,6 +77,7 @@ class Prepared:
         gates: network -> the values of a recurrent layer on one example, as `models.gates.gates_of` makes them, or nothing.
         columns: batch -> its numeric input columns, for kinds that have some.
         ids: batch -> what names its sequences in the user's data, such as file lines.
+        store: where the data is kept as numbers and whether it was written just now, as a sentence; empty where it is in memory.
         notes: name -> value: what else belongs in summary.json, such as the padding saved.
     """
 
@@ -98,6 +99,7 @@ class Prepared:
     gates: Callable[[Any], Mapping[str, Any] | None] = lambda network: None
     columns: Callable[[Any], Sequence[Column]] = lambda batch: ()
     ids: Callable[[Any], Sequence[str]] = lambda batch: ()
+    store: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 

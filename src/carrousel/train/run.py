@@ -144,10 +144,11 @@ class Run:
         model, done = self.settings.model, self.training.update
         at = f"from update {done:,} of {self.updates:,}" if done else f"for {self.updates:,} updates"
         parameters = cast(Any, self.prepared.network).num_parameters
+        kept = f" {self.prepared.store}" if self.prepared.store else ""
         article = "an" if self.kind.name[0] in "aeiou" else "a"
         return (
             f"Training {article} {self.kind.name} ({model.cell}, {model.hidden_size} units, {parameters:,} parameters) {at} on "
-            f"{self.prepared.source}: {self.prepared.size}.{self.origin} Run folder: {self.folder.path}"
+            f"{self.prepared.source}: {self.prepared.size}.{kept}{self.origin} Run folder: {self.folder.path}"
         )
 
     def train(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Event]:

@@ -10,15 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carrousel.data import CharVocabulary, Faults, Tokens, read_text, split
+from carrousel.data.lazy import in_chunks
 from carrousel.data.readers.plain import (
     Subwords,
     characters_of,
     cut,
-    in_chunks,
     read_bytes,
     read_pieces,
     words,
-    write_ids,
 )
 from carrousel.errors import ConfigError, DataError
 
@@ -126,19 +125,18 @@ def test_skipping_leaves_out_the_bytes_and_counts_them(tmp_path: Path, size: int
     )
 
 
-def test_ids_are_written_piece_by_piece_and_mapped(tmp_path: Path):
+def test_what_is_read_in_pieces_encodes_to_the_text(tmp_path: Path):
     text = "the cat\nsat on the mat\n"
     path = written(tmp_path, text.encode())
     characters = characters_of(pieces(path))
     assert characters == CharVocabulary.of(text)
-    ids = write_ids(tmp_path / "chars", pieces(path), characters.encode, characters.dtype)
-    assert isinstance(ids, np.memmap)
-    assert characters.decode(ids) == text
+    assert "".join(characters.decode(characters.encode(piece)) for piece in pieces(path)) == text
 
     tokens = Tokens.of(words(pieces(path)))
-    chunks = in_chunks(words(pieces(path)), 3)
-    ids = write_ids(tmp_path / "words", chunks, tokens.encode, tokens.dtype)
-    assert tokens.decode(ids) == ["the", "cat", "<eos>", "sat", "on", "the", "mat", "<eos>"]
+    chunks = list(in_chunks(words(pieces(path)), 3))
+    assert [len(chunk) for chunk in chunks] == [3, 3, 2]
+    found = [word for chunk in chunks for word in tokens.decode(tokens.encode(chunk))]
+    assert found == ["the", "cat", "<eos>", "sat", "on", "the", "mat", "<eos>"]
 
 
 def test_bytes_are_the_file(tmp_path: Path):

@@ -13,7 +13,7 @@ byte and line, and so is a NUL; when such bytes are skipped, each is left out an
 """
 
 import codecs
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -25,7 +25,6 @@ from jaxtyping import Integer
 
 from carrousel.data.faults import Faults
 from carrousel.data.opening import BYTE_ORDER_MARK, opened
-from carrousel.data.ragged import Ragged, RaggedWriter
 from carrousel.data.vocabulary import CharVocabulary, dtype_for
 from carrousel.errors import ConfigError, DataError
 
@@ -105,39 +104,6 @@ def characters_of(pieces: Iterable[str]) -> CharVocabulary:
     for piece in pieces:
         found.update(piece)
     return CharVocabulary("".join(sorted(found)))
-
-
-def write_ids(
-    path: Path,
-    chunks: Iterable[Iterable[Any]],
-    encode: Callable[[Any], Integer[np.ndarray, " T"]],
-    dtype: np.dtype[Any],
-) -> Integer[np.ndarray, " num_ids"]:
-    """All the ids of a text, written piece by piece and then mapped from the file.
-
-    Args:
-        path: of the files, as for `RaggedWriter`.
-        chunks: pieces of text, or lists of words.
-        encode: a piece -> its ids.
-
-    Raises:
-        DataError: the disk is full or the folder cannot be written.
-    """
-    with RaggedWriter(path, dtype) as writer:
-        writer.extend(encode(chunk) for chunk in chunks)
-    return Ragged.open(path).values
-
-
-def in_chunks(strings: Iterable[str], size: int = 1 << 16) -> Iterator[list[str]]:
-    """The same strings in lists of at most `size`."""
-    chunk = list[str]()
-    for string in strings:
-        chunk.append(string)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
 
 
 def read_bytes(path: Path, where: str = "read_bytes") -> Integer[np.ndarray, " num_bytes"]:

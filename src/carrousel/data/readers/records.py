@@ -48,10 +48,21 @@ def gather(path: Path, records: Iterable[T], faults: Faults, what: str) -> Recor
     Raises:
         DataError: there is none; `what` names one of them, as in "sentence".
     """
-    items = list(records)
-    if not items:
+    return Records(path, list(some(path, records, faults, what)), faults)
+
+
+def some(path: Path, records: Iterable[T], faults: Faults, what: str, thing: str = "file") -> Iterator[T]:
+    """The records that a reader finds, one at a time, so that the file may be larger than memory.
+
+    Raises:
+        DataError: there is none, once all is read; `what` names one of them, as in "sentence", and `thing` what they are in.
+    """
+    is_empty = True
+    for record in records:
+        is_empty = False
+        yield record
+    if is_empty:
         skipped = f" All that was there was malformed and skipped ({faults.skipped:,})." if faults.skipped else ""
         raise DataError(
-            f"{faults.where}: {path} has no {what}, expected at least one.{skipped} Check that it is the right file."
+            f"{faults.where}: {path} has no {what}, expected at least one.{skipped} Check that it is the right {thing}."
         )
-    return Records(path, items, faults)

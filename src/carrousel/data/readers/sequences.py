@@ -9,7 +9,7 @@ from jaxtyping import Float, Float64
 
 from carrousel.data.faults import Faults
 from carrousel.data.ragged import Ragged
-from carrousel.errors import DataError
+from carrousel.data.readers.records import some
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,12 +62,7 @@ def gather_cases(path: Path, cases: Iterable[Case], faults: Faults, classes: tup
     Raises:
         DataError: there is none.
     """
-    found = list(cases)
-    if not found:
-        skipped = f" All that was there was malformed and skipped ({faults.skipped:,})." if faults.skipped else ""
-        raise DataError(
-            f"{faults.where}: {path} has no sequence, expected at least one.{skipped} Check that it is the right one."
-        )
+    found = list(some(path, cases, faults, "sequence", "one"))
     labels = tuple(case.label for case in found if case.label is not None)
     targets = np.array([case.target for case in found if case.target is not None], np.float64)
     return Cases(

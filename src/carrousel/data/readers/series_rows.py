@@ -2,7 +2,7 @@
 
 import math
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,8 +97,22 @@ class Place:
         return f"series {name!r} at {write_stamp(self.rows.stamps[row], bool(self.rows.is_number))}"
 
 
-def read_rows(table: Source, columns: SeriesColumns, faults: Faults, where: str) -> Rows:
-    has_id = columns.unique_id in table.columns
+def read_rows(table: Source, columns: SeriesColumns, faults: Faults) -> Rows:
+    """All good rows of a table; errors as `parsed_rows`."""
+    rows = Rows(len(columns.channels))
+    for _ in parsed_rows(table, columns, faults, rows):
+        pass
+    return rows
+
+
+def parsed_rows(table: Source, columns: SeriesColumns, faults: Faults, rows: Rows) -> Iterator[None]:
+    """Read one good row after the other into `rows`, of which a reader may take out what it has seen.
+
+    Raises:
+        ConfigError: a column has two uses.
+        DataError: the table lacks a column, has no row, or a malformed one.
+    """
+    where, has_id = faults.where, columns.unique_id in table.columns
     wanted = ([columns.unique_id] if has_id else []) + [columns.ds, *columns.channels]
     missing = [name for name in wanted if name not in table.columns]
     if missing:
@@ -109,16 +123,16 @@ def read_rows(table: Source, columns: SeriesColumns, faults: Faults, where: str)
     repeated = [name for name in wanted if wanted.count(name) > 1]
     if repeated:
         raise ConfigError(f"{where}: the column {repeated[0]!r} has two uses, expected one. Name each column once.")
-    rows = Rows(len(columns.channels))
     for line, cells in table.rows(wanted, faults):
         name, ds, *numbers = cells if has_id else ("series", *cells)
         try:
             rows.add(line, name, ds, numbers, columns)
         except LineFault as fault:
             faults.add(table.name, line, fault.what, fault.expected)
-    if not rows.ids:
+        else:
+            yield
+    if not rows.series:
         raise DataError(f"{where}: {table.name} has no rows, expected some. Check the file.")
-    return rows
 
 
 def read_number(value: Any, column: str) -> float:

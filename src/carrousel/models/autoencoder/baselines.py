@@ -1,77 +1,58 @@
-"""What needs no network: the errors that the mean of each channel leaves, and those that principal components of a window leave."""
+"""What an autoencoder has to beat: the means, and as many principal components of a window as its state has numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from jaxtyping import Float64, Int64
 
-from carrousel.data.ragged import Ragged
+from carrousel.data.stretches import BLOCK
 from carrousel.models.autoencoder.network import AutoencoderNetwork
 from carrousel.models.autoencoder.series import Series, batch_of, windows_of
+from carrousel.train.kind import Figures
+
+MOST = 1 << 22
+"""Numbers that principal components are found from: of more windows, some at equal distances."""
 
 
-def plain_errors(
-    network: AutoencoderNetwork, train: Series, others: Series, num_components: int
-) -> Mapping[str, tuple[Ragged, Ragged, str]]:
-    """Errors of each step of the training data and of other series, as `scores.errors_of` has them, and what left them.
-
-    Args:
-        network: its window and standardisation are used.
-        train: what is learned.
-        others: what is searched.
-        num_components: at most.
-
-    Returns:
-        mean, and pca where the training data has two windows; steps in no whole window have the error that the mean leaves.
-    """
-    means = [_squares(network, series) for series in (train, others)]
-    found = {"mean": (means[0], means[1], "the mean of each channel in the training data")}
-    seen = _whole_windows(network, train, windows_of(train, network.window, max(1, network.window // 2)))
-    count = min(num_components, len(seen) - 1, seen.shape[1] - 1)
-    if count > 0:
-        centre = seen.mean(0)
-        _, _, axes = np.linalg.svd(seen - centre, full_matrices=False)
-        left = [
-            _left(network, series, centre, axes[:count], start)
-            for series, start in zip((train, others), means, strict=True)
-        ]
-        about = f"{count} principal components of a window, as many numbers as one state of the model"
-        found["pca"] = (left[0], left[1], about)
+def baselines(
+    network: AutoencoderNetwork, train: Series, valid: Series, size: int
+) -> Mapping[str, tuple[Figures, str]]:
+    """Figures on the whole windows of the held-out part."""
+    found: dict[str, tuple[Figures, str]] = {}
+    seen, unseen = _whole_windows(network, train), _whole_windows(network, valid)
+    if not len(unseen):
+        return found
+    width = network.window * len(network.means)
+    squares = sum(float(np.square(z).sum()) for z in _standardised(network, valid, unseen))
+    found["mean"] = ({"mse": squares / (len(unseen) * width)}, "the mean of each channel in the training data")
+    most = max(2, MOST // width)
+    some = seen if len(seen) <= most else seen[np.linspace(0, len(seen) - 1, most).astype(np.int64)]
+    components = min(size, len(some) - 1, width - 1)
+    if components > 0:
+        known = np.concatenate(list(_standardised(network, train, some)))
+        centre = known.mean(0)
+        _, _, basis = np.linalg.svd(known - centre, full_matrices=False)
+        basis, squares = basis[:components], 0.0
+        for z in _standardised(network, valid, unseen):
+            squares += float(np.square(z - (z - centre) @ basis.T @ basis - centre).sum())
+        about = f"{components} principal components of a window, as many numbers as one state of the model"
+        if len(some) < len(seen):
+            about += f", from {len(some):,} of {len(seen):,} windows"
+        found["pca"] = ({"mse": squares / (len(unseen) * width)}, about)
     return found
 
 
-def _squares(network: AutoencoderNetwork, series: Series) -> Ragged:
-    """The mean square of each step over its channels, standardised."""
-    z = (series.values.values.astype(np.float64) - network.means) / network.deviations
-    return Ragged(np.square(z).mean(1), series.values.offsets)
-
-
-def _left(
-    network: AutoencoderNetwork,
-    series: Series,
-    centre: Float64[np.ndarray, " F"],
-    axes: Float64[np.ndarray, "K F"],
-    start: Ragged,
-) -> Ragged:
-    """What the components leave of each step: the mean over the windows that hold it."""
+def _whole_windows(network: AutoencoderNetwork, series: Series) -> Int64[np.ndarray, "N 3"]:
     windows = windows_of(series, network.window, max(1, network.window // 2))
-    windows = windows[windows[:, 2] == network.window]
-    whole = _whole_windows(network, series, windows) - centre
-    errors = np.square(whole - whole @ axes.T @ axes).reshape(len(windows), network.window, -1).mean(2)
-    total, count = np.zeros(series.num_steps), np.zeros(series.num_steps)
-    for (k, first, length), of_steps in zip(windows.tolist(), errors, strict=True):
-        begin = int(series.values.offsets[k]) + first
-        total[begin : begin + length] += of_steps
-        count[begin : begin + length] += 1
-    return Ragged(np.where(count > 0, total / np.maximum(count, 1), start.values), start.offsets)
+    return windows[windows[:, 2] == network.window]
 
 
-def _whole_windows(
-    network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarray, "M 3"]
-) -> Float64[np.ndarray, "N F"]:
-    windows = windows[windows[:, 2] == network.window]
-    if not len(windows):
-        return np.zeros((0, network.window * len(network.means)))
-    x, _ = batch_of(series, windows)
-    z = (x.astype(np.float64) - network.means) / network.deviations
-    return z.transpose(1, 0, 2).reshape(len(windows), -1)
+def _standardised(
+    network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarray, "N 3"]
+) -> Iterator[Float64[np.ndarray, "B F"]]:
+    """These windows, a row each, some at a time."""
+    many = max(1, BLOCK // (network.window * len(network.means)))
+    for begin in range(0, len(windows), many):
+        x, lengths = batch_of(series, windows[begin : begin + many])
+        z = (x.astype(np.float64) - network.means) / network.deviations
+        yield z.transpose(1, 0, 2).reshape(len(lengths), -1)

@@ -8,8 +8,9 @@ from jaxtyping import Float64
 
 from carrousel.models.autoencoder.kind import KIND
 from carrousel.models.autoencoder.network import AutoencoderNetwork
+from carrousel.models.autoencoder.reading import read_series
 from carrousel.models.autoencoder.scores import scores_of
-from carrousel.models.autoencoder.series import of_objects, read_series
+from carrousel.models.autoencoder.series import of_objects
 from carrousel.models.estimator import Estimator
 
 

@@ -1,24 +1,28 @@
 """The kind `autoencoder`: windows of series, the error with which they are written again, and what counts as an anomaly."""
 
 import hashlib
+import warnings
 from collections.abc import Iterator, Mapping
+from heapq import nlargest
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float64, Int64
 from torch import Tensor
 
-from carrousel.data.batches import BatchesOf, Bucketed
+from carrousel.data.batches import Bucketed, row_numbers
+from carrousel.data.far import FAR, FarValueWarning, far_values
+from carrousel.data.moments import moments, quantiles
 from carrousel.errors import ConfigError, counted
 from carrousel.heads.steps import valid_steps
-from carrousel.models.autoencoder.baselines import plain_errors
+from carrousel.models.autoencoder.baselines import baselines
 from carrousel.models.autoencoder.network import AutoencoderNetwork
-from carrousel.models.autoencoder.scores import BATCH_SIZE, errors_of, figures_of, scores_of, threshold_of
-from carrousel.models.autoencoder.series import Series, batch_of, of_objects, read_series, windows_of
+from carrousel.models.autoencoder.reading import read_series
+from carrousel.models.autoencoder.scores import BATCH_SIZE, detection, scores_of
+from carrousel.models.autoencoder.series import Series, batch_of, marks_of, of_objects, windows_of
 from carrousel.models.autoencoder.settings import AutoencoderSettings
-from carrousel.models.encoder import draw_for
 from carrousel.models.gates import gates_of
 from carrousel.models.samples import sample_files
 from carrousel.train.kind import Column, Example, Figures, Kind, Prepared
@@ -26,14 +30,6 @@ from carrousel.train.loop import Loss
 
 HELD_OUT = 0.1
 NUM_EXAMPLES = 20
-
-
-class _Drawn(NamedTuple):
-    """Windows to learn from, and their numbers."""
-
-    rows: Int64[np.ndarray, " B"]
-    x: Float32[np.ndarray, "T B D"]  # zeros past the end of one
-    lengths: Int64[np.ndarray, " B"]
 
 
 class AutoencoderKind(Kind[AutoencoderSettings]):
@@ -47,23 +43,29 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
         """As `Kind.prepare`; `data` is a list of arrays (T, D) or (T,)."""
         if data is None and settings.data.train is None:
             raise ConfigError(f"{where}: data.train is null, expected the path of a file. Set it: data.train=FILE")
-        wanted = settings.data
-        everything = of_objects(data, where) if data is not None else read_series(
-            Path(str(wanted.train)), wanted, where, skip_bad=wanted.skip_bad
-        )  # fmt: skip
+        wanted, store = settings.data, None if settings.data.store is None else Path(settings.data.store)
+
+        def read(path: str, part: str) -> Series:
+            place = None if store is None else store / part
+            return read_series(Path(path), wanted, where, skip_bad=wanted.skip_bad, store=place)
+
+        everything = of_objects(data, where) if data is not None else read(str(wanted.train), "train")
         if data is None and wanted.valid is not None:
-            train, valid = everything, read_series(Path(wanted.valid), wanted, where, skip_bad=wanted.skip_bad)
+            train, valid = everything, read(wanted.valid, "valid")
         else:
             train, valid = everything.split(HELD_OUT, wanted.window, where)
         network = _network(settings, train)
         windows = windows_of(train, wanted.window, wanted.stride)
         batches = Bucketed(windows[:, 2], settings.train.batch_size, settings.train.seed)
         notes: dict[str, Any] = {"skipped": everything.report} if everything.report else {}
+        if far := _far_values(train, network):
+            warnings.warn(f"{where}: {far}", FarValueWarning, stacklevel=2)
+            notes["far_values"] = far
         channels = counted(len(everything.channels), "channel")
         return Prepared(
             network=network,
-            batches=BatchesOf(batches, lambda rows, _: _Drawn(rows, *batch_of(train, windows[rows]))),
-            loss=lambda net, drawn, carried: _loss(net, train, windows[drawn.rows], drawn),
+            batches=row_numbers(batches),
+            loss=lambda net, rows, carried: _loss(net, train, windows[rows]),
             evaluate=lambda net: _measured(net, train, valid, settings.anomaly.quantile),
             monitor="mse",
             is_higher_better=False,
@@ -72,11 +74,12 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
             unit="steps",
             fingerprint=_fingerprint(train, valid),
             size=f"{everything.num_steps:,} steps of {channels}; {valid.num_steps:,} are held out",
-            baselines=lambda: _baselines(network, train, valid, settings),
+            baselines=lambda: baselines(network, train, valid, settings.model.hidden_size),
             examples=lambda net: _worst(net, valid),
-            columns=lambda drawn: _columns(network, train, windows[drawn.rows]),
-            ids=lambda drawn: [_place(train, k, start) for k, start, _ in windows[drawn.rows].tolist()],
+            columns=lambda rows: _columns(network, train, windows[rows]),
+            ids=lambda rows: [_place(train, k, start) for k, start, _ in windows[rows].tolist()],
             gates=lambda net: _gates(net, valid),
+            store=everything.told,
             notes=notes,
         )
 
@@ -85,10 +88,7 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
         return AutoencoderNetwork.from_pretrained(folder, where=where)
 
     def evaluate(self, network: AutoencoderNetwork, data: Any, where: str = "evaluate") -> Figures:
-        """The reconstruction error of series, and where anomalies are marked, how well the errors find them.
-
-        Where they are, `mse` is that of the steps that are not marked.
-        """
+        """The reconstruction error of series, and where anomalies are marked, how well the errors find them."""
         series = self._given(network, data, where, is_labelled=True)
         return _figures(network, series)
 
@@ -118,15 +118,13 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
 
 
 def _network(settings: AutoencoderSettings, train: Series) -> AutoencoderNetwork:
-    values = train.values.values.astype(np.float64)
-    deviations = values.std(0)
+    means, deviations = moments(train.values.blocks)
     model = settings.model
     sizes: dict[str, Any] = {**model.model_dump(exclude={"sizes"}), **model.sizes}
     return AutoencoderNetwork(
-        values.mean(0).tolist(),
+        means.tolist(),
         np.where(deviations > 0, deviations, 1.0).tolist(),
         settings.data.window,
-        smoothing=settings.anomaly.smoothing or max(1, settings.data.window // 2),
         columns={"columns": list(train.channels), "series": settings.data.series, "label": settings.data.label},
         **sizes,
     )
@@ -137,11 +135,10 @@ def _tensors(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndar
     return network.standardised(torch.from_numpy(x).to(next(network.parameters()).device)), torch.from_numpy(lengths)
 
 
-def _loss(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarray, "B 3"], drawn: _Drawn) -> Loss:
+def _loss(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarray, "B 3"]) -> Loss:
     """Mean square of the reconstruction error, and with a horizon as much weight on what follows the window."""
-    x, lengths = torch.from_numpy(drawn.x), torch.from_numpy(drawn.lengths)
-    z = network.standardised(x.to(next(network.parameters()).device))
-    written, predicted = network(z, lengths, draw_for(drawn.rows.tolist()))
+    z, lengths = _tensors(network, series, windows)
+    written, predicted = network(z, lengths)
     is_valid = valid_steps(len(z), lengths.to(z.device))
     loss = (written - z).square().mean(-1)[is_valid].mean()
     if network.horizon:
@@ -164,15 +161,23 @@ def _future(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarr
 
 def _measured(network: AutoencoderNetwork, train: Series, valid: Series, quantile: float) -> dict[str, float]:
     """Held-out figures, after the threshold was fitted on the training data; both are saved together."""
-    threshold = threshold_of(errors_of(network, train), train, network.smoothing, quantile)
-    network.get_buffer("threshold").fill_(threshold)
+    known = scores_of(network, train)
+
+    def unmarked() -> Iterator[Float64[np.ndarray, " T"]]:
+        if train.labels is None:
+            yield from known.blocks()
+        else:
+            marks = train.labels.blocks()
+            yield from (block[~mark] for block, mark in zip(known.blocks(), marks, strict=True))
+
+    network.get_buffer("threshold").fill_(float(quantiles(unmarked, [quantile])[0]))
     return _figures(network, valid)
 
 
 @torch.no_grad()
 def _figures(network: AutoencoderNetwork, series: Series) -> dict[str, float]:
-    threshold = float(network.get_buffer("threshold"))
-    found = figures_of(errors_of(network, series), series, network.smoothing, threshold)
+    scores = scores_of(network, series)
+    found = {"mse": sum(float(block.sum()) for block in scores.blocks()) / scores.num_steps}
     if network.horizon:
         windows = windows_of(series, network.window, max(1, network.window // 2))
         total, count = 0.0, 0
@@ -183,17 +188,8 @@ def _figures(network: AutoencoderNetwork, series: Series) -> dict[str, float]:
             errors = (predicted - future).square().mean(-1)[is_there]
             total, count = total + float(errors.sum()), count + errors.numel()
         found["prediction_mse"] = total / max(1, count)
-    return found
-
-
-def _baselines(
-    network: AutoencoderNetwork, train: Series, valid: Series, settings: AutoencoderSettings
-) -> Mapping[str, tuple[Figures, str]]:
-    """What the mean of each channel, and as many principal components of a window as the state has numbers, leave and find."""
-    found: dict[str, tuple[Figures, str]] = {}
-    steps, quantile = network.smoothing, settings.anomaly.quantile
-    for name, (known, unseen, about) in plain_errors(network, train, valid, settings.model.hidden_size).items():
-        found[name] = (figures_of(unseen, valid, steps, threshold_of(known, train, steps, quantile)), about)
+    if series.labels is not None:
+        found |= detection(scores.values, marks_of(series), float(network.get_buffer("threshold")))
     return found
 
 
@@ -201,13 +197,31 @@ def _worst(network: AutoencoderNetwork, series: Series) -> list[Example]:
     """The windows with the largest errors."""
     scores = scores_of(network, series)
     threshold = float(network.get_buffer("threshold"))
+    scored = ((float(scores[k][start : start + length].max()), k, start, length) for k, start, length in (
+        windows_of(series, network.window, network.window).tolist()))  # fmt: skip
     found: list[Example] = []
-    for k, start, length in windows_of(series, network.window, network.window).tolist():
+    for error, k, start, length in nlargest(NUM_EXAMPLES, scored, key=lambda one: one[0]):
         inside = scores[k][start : start + length]
         marked = "" if series.labels is None else f"{int(series.labels[k][start : start + length].sum())} marked steps"
-        said = f"{int((inside > threshold).sum())} steps above the threshold, largest score {inside.max():.4g}"
-        found.append(Example(_place(series, k, start), marked, said, float(inside.max())))
-    return sorted(found, key=lambda example: -example.loss)[:NUM_EXAMPLES]
+        said = f"{int((inside > threshold).sum())} steps above the threshold, largest error {error:.4g}"
+        found.append(Example(_place(series, k, start), marked, said, error))
+    return found
+
+
+def _far_values(series: Series, network: AutoencoderNetwork) -> str:
+    """A sentence about values that are far from all others of their column; empty where there are none."""
+    told = list[str]()
+    for far in far_values(series.values, network.means, network.deviations):
+        name = series.channels[far.column]
+        told.append(
+            f"{name} has {counted(far.number, 'value')}, the furthest {far.value:.4g} in {series.at(far.step)}, |z| = {far.z:.3g}"
+        )
+    if not told:
+        return ""
+    return (
+        f"{series.source}: values more than {FAR} standard deviations from the others of their column: {'; '.join(told)}. "
+        "Scaled by these, the others are nearly equal. Correct or leave out what is wrong."
+    )
 
 
 def _columns(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarray, "B 3"]) -> list[Column]:
@@ -231,8 +245,9 @@ def _place(series: Series, k: int, start: int) -> str:
 def _fingerprint(*parts: Series) -> str:
     digest = hashlib.sha256()
     for series in parts:
-        for array in (series.values.values, series.values.offsets):
-            digest.update(np.ascontiguousarray(array).data)
+        for block in series.values.blocks():
+            digest.update(np.ascontiguousarray(block).data)
+        digest.update(np.append(0, np.cumsum(series.values.lengths)).data)
     return digest.hexdigest()
 
 

@@ -1,25 +1,20 @@
-"""Series of numbers from a table or from Python objects, cut into windows."""
+"""Series of numbers, whole or in part, and the windows they are cut into."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64
 
-from carrousel.data.faults import Faults
 from carrousel.data.ragged import Ragged
-from carrousel.data.readers.rows import header_of, read_rows
-from carrousel.errors import ConfigError, DataError
-
-LARGEST = float(np.finfo(np.float32).max)
-"""beyond it a number does not stay finite"""
+from carrousel.data.stretches import Stretches
+from carrousel.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """Series of the same channels.
+    """Series of the same channels, in memory or mapped from files.
 
     Attributes:
         values: (T, D) each.
@@ -29,29 +24,45 @@ class Series:
         source: where it all comes from, in a few words.
         first_steps: number of the first step of each series in the user's data.
         report: what was skipped while reading; empty when nothing was.
+        lines: (T,) each, where in the file a step stands; None where there is no file.
+        unit: what lines are counted in, "line" or "row".
+        told: where values are kept, as a sentence; empty in memory.
     """
 
-    values: Ragged
-    labels: Ragged | None
+    values: Stretches
+    labels: Stretches | None
     names: Sequence[str]
     channels: Sequence[str]
     source: str
     first_steps: Sequence[int]
     report: str = ""
+    lines: Stretches | None = None
+    unit: str = "line"
+    told: str = ""
 
     @property
     def num_steps(self) -> int:
         """Steps of all series."""
-        return len(self.values.values)
+        return self.values.num_steps
+
+    def at(self, step: int) -> str:
+        """Where a step stands, counted through all series: by its line, or by its series and number."""
+        ends = np.cumsum(self.values.lengths)
+        k = int(np.searchsorted(ends, step, "right"))
+        own = step - int(ends[k] - self.values.lengths[k])
+        if self.lines is not None:
+            return f"{self.unit} {int(self.lines[k][own]):,}"
+        return f"{self.names[k]}, step {self.first_steps[k] + own:,}"
 
     def split(self, part: float, window: int, where: str) -> tuple["Series", "Series"]:
-        """The beginning of every series, and its last part, from which no window reaches into the other.
+        """The beginning of every series, and its last part, from which no window reaches into the other; views.
 
         Raises:
             DataError: a part has no window.
         """
-        cuts = [int(length * (1 - part)) for length in self.values.lengths]
-        first, last = self._cut([(0, cut) for cut in cuts]), self._cut([(cut, None) for cut in cuts])
+        lengths = self.values.lengths
+        cuts = np.array([int(length * (1 - part)) for length in lengths.tolist()], np.int64)
+        first, last = self._cut(cuts * 0, cuts), self._cut(cuts, lengths)
         for some, what in ((first, "training"), (last, "held-out")):
             if some.values.lengths.max(initial=0) < 2:
                 raise DataError(
@@ -60,58 +71,13 @@ class Series:
                 )
         return first, last
 
-    def _cut(self, places: Sequence[tuple[int, int | None]]) -> "Series":
-        values = Ragged.of([self.values[k][a:b] for k, (a, b) in enumerate(places)])
-        labels = None if self.labels is None else Ragged.of([self.labels[k][a:b] for k, (a, b) in enumerate(places)])
-        firsts = [first + a for first, (a, _) in zip(self.first_steps, places, strict=True)]
-        return Series(values, labels, self.names, self.channels, self.source, firsts)
-
-
-def read_series(path: Path, columns: Any, where: str, *, is_labelled: bool = True, skip_bad: bool = False) -> Series:
-    """The series in a table, one row a time step.
-
-    Args:
-        columns: an object with the attributes columns, series and label, as the settings have them.
-        is_labelled: whether the label column is read.
-
-    Raises:
-        ConfigError: a column that the table lacks, or no column of numbers.
-        DataError: the file cannot be used, or has a malformed row.
-    """
-    label = columns.label if is_labelled else None
-    apart = [name for name in (columns.series, columns.label) if name]
-    channels = columns.columns or [name for name in header_of(path, where) if name not in apart]
-    if not channels:
-        raise ConfigError(
-            f"{where}: {path} has no column of numbers, expected at least one. Name them: data.columns=[...]"
+    def _cut(self, begins: Int64[np.ndarray, " K"], ends: Int64[np.ndarray, " K"]) -> "Series":
+        values, labels, lines = (
+            None if part is None else part.cut(begins, ends) for part in (self.values, self.labels, self.lines)
         )
-    faults = Faults(where, skip_bad)
-    wanted = [*channels, *(name for name in (columns.series, label) if name)]
-    rows: dict[str, list[list[float]]] = {}
-    marks: dict[str, list[bool]] = {}
-    for row in read_rows(path, wanted, faults):
-        numbers = [_number(text) for text in row.values[: len(channels)]]
-        bad = [
-            (name, text) for name, text, number in zip(channels, row.values, numbers, strict=False) if number is None
-        ]
-        mark = str(row.values[-1]).strip() if label else "0"
-        if bad:
-            faults.add(path, row.number, f"has {bad[0][1]!r} in column {bad[0][0]!r}", "a finite number")
-            continue
-        if mark not in ("0", "1", "0.0", "1.0", "True", "False"):
-            faults.add(path, row.number, f"has {mark!r} in column {label!r}", "0 or 1")
-            continue
-        name = str(row.values[len(channels)]) if columns.series else "series"
-        rows.setdefault(name, []).append(cast(list[float], numbers))
-        marks.setdefault(name, []).append(mark in ("1", "1.0", "True"))
-    if not rows:
-        raise DataError(
-            f"{where}: {path} has no row, expected at least one time step. Check that it is the right file."
-        )
-    values = Ragged.of([np.array(found, np.float32) for found in rows.values()])
-    labels = Ragged.of([np.array(found, bool) for found in marks.values()]) if label else None
-    report = faults.report() if faults.skipped else ""
-    return Series(values, labels, list(rows), list(channels), str(path), [0] * len(rows), report)
+        firsts = [first + begin for first, begin in zip(self.first_steps, begins.tolist(), strict=True)]
+        assert values is not None
+        return replace(self, values=values, labels=labels, lines=lines, first_steps=firsts)
 
 
 def of_objects(data: Any, where: str) -> Series:
@@ -133,20 +99,23 @@ def of_objects(data: Any, where: str) -> Series:
             "the same D. Give one array a series."
         )
     names = [f"series {k}" for k in range(len(arrays))]
-    marked = None if labels is None else Ragged.of([np.asarray(one, bool) for one in labels])
+    marked = None if labels is None else Stretches.of(Ragged.of([np.asarray(one, bool) for one in labels]))
     channels = [f"channel {k}" for k in range(widths[0])]
-    return Series(Ragged.of(arrays), marked, names, channels, "Python objects", [0] * len(arrays))
+    return Series(Stretches.of(Ragged.of(arrays)), marked, names, channels, "Python objects", [0] * len(arrays))
 
 
 def windows_of(series: Series, window: int, stride: int) -> Int64[np.ndarray, "N 3"]:
     """Series, first step and length of every window; the last one of a series ends with it."""
-    found: list[tuple[int, int, int]] = []
+    found = [np.zeros((0, 3), np.int64)]
     for k, length in enumerate(series.values.lengths.tolist()):
-        starts = list(range(0, max(1, length - window + 1), stride))
+        if length < 2:
+            continue
+        starts = np.arange(0, max(1, length - window + 1), stride)
         if starts[-1] + window < length:
-            starts.append(length - window)
-        found += [(k, start, min(window, length - start)) for start in starts if length - start >= 2]
-    return np.array(found, np.int64).reshape(-1, 3)
+            starts = np.append(starts, length - window)
+        starts = starts[length - starts >= 2]
+        found.append(np.stack([np.full_like(starts, k), starts, np.minimum(window, length - starts)], 1))
+    return np.concatenate(found)
 
 
 def batch_of(
@@ -161,19 +130,11 @@ def batch_of(
 
 
 def marks_of(series: Series) -> Bool[np.ndarray, " N"]:
-    """Whether each step of each series is an anomaly."""
+    """Whether each step of each series is an anomaly, all in one array."""
     assert series.labels is not None
-    return series.labels.values
+    return np.concatenate([np.zeros(0, bool), *series.labels])
 
 
 def _series(one: Any) -> Float32[np.ndarray, "T D"]:
     array = np.asarray(one, np.float32)
     return array[:, None] if array.ndim == 1 else array
-
-
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if abs(number) <= LARGEST else None

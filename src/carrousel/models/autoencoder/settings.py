@@ -25,6 +25,8 @@ class AutoencoderDataSettings(Section):
     """steps from the start of one window to that of the next"""
     skip_bad: bool = False
     """count malformed lines and go on; if not, the first one is an error"""
+    store: str | None = None
+    """path of a folder to keep the data in as numbers; null keeps it in memory, or from 256 MB of files on in temporary ones"""
 
 
 class AutoencoderModelSettings(RecurrentSettings):

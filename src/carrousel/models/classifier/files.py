@@ -1,26 +1,144 @@
-"""Sequences and their labels, from a user's files."""
+"""Sequences and their labels, from a user's files: in memory, a few at a time, or kept on the disk."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Int32
 
-from carrousel.data.faults import LineFault
+from carrousel.data.faults import Faults, LineFault
+from carrousel.data.lazy import Made, Strings, in_chunks, write_strings
 from carrousel.data.ragged import Ragged
-from carrousel.data.readers.arrays import read_arrays
+from carrousel.data.readers.arrays import array_cases
+from carrousel.data.readers.labelled import Columns, labelled_rows
 from carrousel.data.readers.labelled import Labelled as Text
-from carrousel.data.readers.labelled import read_labelled
-from carrousel.data.readers.records import Records
+from carrousel.data.readers.records import some
 from carrousel.data.readers.rows import FORMATS
-from carrousel.data.readers.ts_format import read_ts
+from carrousel.data.readers.ts_format import ts_cases
+from carrousel.data.store import Store, StoreWriter, stored
 from carrousel.errors import DataError
 from carrousel.models.classifier.sequences import Label, Labelled
 
+AT_ONCE = 1 << 20  # characters or numbers, where a whole file would be too many
 
-def read_sequences(
+
+class Item(NamedTuple):
+    """One sequence of a file."""
+
+    sequence: Any  # as the network wants it
+    label: (
+        Label | tuple[Label, ...]
+    )  # all of its labels as a tuple where it can have several; () where they are not read
+    name: str  # what names it in the file
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of sequences, read one at a time.
+
+    Attributes:
+        path: of the file or folder.
+        where: what to name in front of an error.
+        is_labelled: whether labels are needed; if not, they are not read.
+        skip_bad: count malformed lines and go on.
+        read: the items; DataError for a file that cannot be used or has none.
+        thing: what stands before a name in the name of a place, such as "line ".
+        about: all that what is read depends on beside the file.
+        width: strings that a sequence is kept as; 0 for series.
+        written: a sequence as these strings.
+        made: a sequence from them.
+    """
+
+    path: Path
+    where: str
+    is_labelled: bool
+    skip_bad: bool
+    read: Callable[[Faults], Iterator[Item]]
+    thing: str
+    about: Mapping[str, Any]
+    width: int = 0
+    written: Callable[[Any], Sequence[str]] = tuple
+    made: Callable[[tuple[str, ...]], Any] = tuple
+
+    def in_memory(self) -> Labelled:
+        """All of it.
+
+        Raises:
+            DataError: the file cannot be used.
+        """
+        faults = Faults(self.where, self.skip_bad)
+        items = list(self.read(faults))
+        return self._labelled(items, faults.report())
+
+    def pieces(self) -> Iterator[Labelled]:
+        """All of it, some sequences at a time, so that the file may be larger than memory; errors as `in_memory`."""
+        for items in in_chunks(self.read(Faults(self.where, self.skip_bad)), AT_ONCE, self._weigh):
+            yield self._labelled(items, "")
+
+    def kept(self, folder: Path) -> tuple[Labelled, Store]:
+        """All of it, written to a folder once and then taken from there, each sequence when it is asked for.
+
+        Raises:
+            DataError: as `in_memory`, or the folder cannot be written.
+        """
+        store = stored(
+            folder, [self.path], {"sequences": 1, **self.about, "skip_bad": self.skip_bad}, self._write, self.where
+        )
+        names: list[str] = store.description["labels"]
+
+        def label_of(ids: Int32[np.ndarray, " K"]) -> Label | tuple[Label, ...]:
+            found = tuple(names[int(k)] for k in ids)
+            return found if store.description["has_several"] else found[0]
+
+        sequences: Any = store["sequences"]
+        if self.width:
+            sequences = Made(Strings(sequences, self.width), self.made)
+        places = Made(Strings(store["names"]), lambda record: self._place(record[0]))
+        labels = Made(store["labels"], label_of)
+        return Labelled(sequences, labels, places, self.path.name, store.description["report"]), store
+
+    def _write(self, writer: StoreWriter) -> dict[str, Any]:
+        faults, numbers = Faults(self.where, self.skip_bad), dict[Label, int]()
+        items = self.read(faults)
+        first = next(items)
+        has_several = isinstance(first.label, tuple)
+        dtype, features = (np.uint8, ()) if self.width else (np.float32, first.sequence.shape[1:])
+        with (
+            writer.array("sequences", dtype, features) as sequences,
+            writer.array("labels", np.int32) as labels,
+            writer.array("names", np.uint8) as names,
+        ):
+            for item in chain([first], items):
+                if self.width:
+                    write_strings(sequences, self.written(item.sequence))
+                else:
+                    sequences.append(item.sequence)
+                of_item = item.label if isinstance(item.label, tuple) else (item.label,)
+                labels.append(np.array([numbers.setdefault(label, len(numbers)) for label in of_item], np.int32))
+                write_strings(names, [item.name])
+        return {"labels": list(numbers), "has_several": has_several, "report": faults.report()}
+
+    def _labelled(self, items: Sequence[Item], report: str) -> Labelled:
+        sequences: Any = [item.sequence for item in items]
+        if not self.width:
+            sequences = Ragged.of(sequences, np.float32)
+        labels = [item.label for item in items] if self.is_labelled else []
+        return Labelled(sequences, labels, [self._place(item.name) for item in items], self.path.name, report)
+
+    def _weigh(self, item: Item) -> int:
+        """Characters or numbers of an item."""
+        return sum(map(len, self.written(item.sequence))) + 1 if self.width else item.sequence.size
+
+    def _place(self, name: str) -> str:
+        return f"{self.path.name}, {self.thing}{name}"
+
+
+def sequences_in(
     path: Path, columns: Mapping[str, Any], where: str, *, is_labelled: bool = True, skip_bad: bool = False
-) -> Labelled:
+) -> Source:
     """A table of texts, .ts series, or a folder of arrays, as the path says.
 
     Args:
@@ -29,86 +147,89 @@ def read_sequences(
         skip_bad: count malformed lines and go on.
 
     Raises:
-        ConfigError: a table lacks a column, or the file's ending says nothing.
-        DataError: the file cannot be used.
+        ConfigError: on reading, a table lacks a column, or the file's ending says nothing.
+        DataError: on reading, the file cannot be used.
     """
     if path.is_dir() or path.suffix.lower() in (".ts", ".npz"):
-        return read_series(path, where, is_labelled=is_labelled, skip_bad=skip_bad)
+        return series_in(path, where, is_labelled=is_labelled, skip_bad=skip_bad)
 
     def one_of(text: Text) -> tuple[str, Label | tuple[Label, ...]]:
         return text.text, label_of(text, columns["label_separator"] is not None) if is_labelled else ()
 
-    found = read_texts(path, columns, (), where, is_labelled=is_labelled, skip_bad=skip_bad)
-    return gathered(found, one_of, is_labelled)
+    return texts_in(path, columns, (), one_of, where, is_labelled=is_labelled, skip_bad=skip_bad)
 
 
-def read_series(path: Path, where: str, *, is_labelled: bool = True, skip_bad: bool = False) -> Labelled:
-    """The series of a .ts file, an .npz file, or a folder of .npy files.
+def series_in(path: Path, where: str, *, is_labelled: bool = True, skip_bad: bool = False) -> Source:
+    """The series of a .ts file, an .npz file, or a folder of .npy files; a class for each where labels are needed."""
+    suffix = path.suffix.lower()
 
-    Raises:
-        DataError: the file cannot be used, or has no classes where they are needed.
-    """
-    reader = read_ts if path.suffix.lower() == ".ts" else read_arrays
-    found = reader(path, skip_bad=skip_bad, where=where)
-    if is_labelled and len(found.labels) != len(found):
-        what = "numbers to predict" if len(found.targets) else "no labels"
-        raise DataError(f"{where}: {path} has {what}, expected a class for each series. Add them.")
-    thing = {".ts": "line ", ".npz": "sequence "}.get(path.suffix.lower(), "")
-    places = [f"{path.name}, {thing}{name}" for name in found.names]
-    series = Ragged(found.sequences.values.astype(np.float32, copy=False), found.sequences.offsets)
-    return Labelled(series, list(found.labels) if is_labelled else (), places, path.name, found.faults.report())
+    def read(faults: Faults) -> Iterator[Item]:
+        cases = ts_cases(path, faults) if suffix == ".ts" else array_cases(path, faults)
+        for case in some(path, cases, faults, "sequence", "one"):
+            if is_labelled and case.label is None:
+                what = "no labels" if case.target is None else "numbers to predict"
+                raise DataError(f"{where}: {path} has {what}, expected a class for each series. Add them.")
+            yield Item(
+                case.values.astype(np.float32, copy=False), case.label if case.label is not None else (), case.name
+            )
+
+    thing = {".ts": "line ", ".npz": "sequence "}.get(suffix, "")
+    return Source(path, where, is_labelled, skip_bad, read, thing, {"form": suffix})
 
 
-def read_texts(
-    path: Path, columns: Mapping[str, Any], extra: tuple[str, ...], where: str, *, is_labelled: bool, skip_bad: bool
-) -> Records[Text]:
+def texts_in(
+    path: Path,
+    columns: Mapping[str, Any],
+    extra: tuple[str, ...],
+    one_of: Callable[[Text], tuple[Any, Label | tuple[Label, ...]]],
+    where: str,
+    *,
+    is_labelled: bool,
+    skip_bad: bool,
+    width: int = 1,
+    made: Callable[[tuple[str, ...]], Any] = lambda strings: strings[0],
+) -> Source:
     """The rows of a table of texts.
 
     Args:
         extra: names of columns whose values are wanted, too.
+        one_of: a sequence and its label, or all of its labels; LineFault for a row that is malformed.
+        width, made: as those of `Source`; with one string, a sequence is that string.
     """
-    return read_labelled(
-        path,
-        columns["text"],
-        columns["label"] if is_labelled else None,
-        separator=columns.get("label_separator"),
-        extra=extra,
-        skip_bad=skip_bad,
-        where=where,
+    suffix = path.suffix.lower()
+    unit = "row" if FORMATS.get(suffix) == "parquet" else "line"
+    wanted = Columns(
+        columns["text"], columns["label"] if is_labelled else None, extra, None, columns.get("label_separator")
     )
 
+    def read(faults: Faults) -> Iterator[Item]:
+        rows = some(path, labelled_rows(path, wanted, faults), faults, "text")
+        yield from _at_least_one(_items(rows, one_of, path, unit, faults), unit, faults)
 
-def gathered(
-    found: Records[Text], one_of: Callable[[Text], tuple[Any, Label | tuple[Label, ...]]], is_labelled: bool
-) -> Labelled:
-    """All rows as sequences with their labels.
+    about = {"form": suffix, "columns": [wanted.text, wanted.label, *extra], "separator": wanted.separator}
+    written: Callable[[Any], Sequence[str]] = (lambda text: [text]) if width == 1 else tuple
+    return Source(path, where, is_labelled, skip_bad, read, f"{unit} ", about, width, written, made)
 
-    Args:
-        found: the rows.
-        one_of: a sequence and its label, or all of its labels; LineFault for a row that is malformed.
-        is_labelled: whether labels are kept.
 
-    Raises:
-        DataError: a row is malformed and malformed rows are not skipped, or all are.
-    """
-    unit = "row" if FORMATS.get(found.path.suffix.lower()) == "parquet" else "line"
-    sequences: list[Any] = []
-    labels: list[Label | tuple[Label, ...]] = []
-    places: list[str] = []
-    for row in found:
+def _items(
+    rows: Iterable[Text],
+    one_of: Callable[[Text], tuple[Any, Label | tuple[Label, ...]]],
+    path: Path,
+    unit: str,
+    faults: Faults,
+) -> Iterator[Item]:
+    for row in rows:
         try:
-            sequence, label = one_of(row)
+            yield Item(*one_of(row), f"{row.line:,}")
         except LineFault as fault:
-            found.faults.add(found.path, row.line, fault.what, fault.expected, unit=unit)
-            continue
-        sequences.append(sequence)
-        labels.append(label)
-        places.append(f"{found.path.name}, {unit} {row.line:,}")
-    if not sequences:
-        raise DataError(
-            f"{found.faults.report()} Nothing is left; expected at least one good {unit}. Correct the file."
-        )
-    return Labelled(sequences, labels if is_labelled else [], places, found.path.name, found.faults.report())
+            faults.add(path, row.line, fault.what, fault.expected, unit=unit)
+
+
+def _at_least_one(items: Iterator[Item], unit: str, faults: Faults) -> Iterator[Item]:
+    first = next(items, None)
+    if first is None:
+        raise DataError(f"{faults.report()} Nothing is left; expected at least one good {unit}. Correct the file.")
+    return chain([first], items)
 
 
 def label_of(text: Text, is_multi_label: bool) -> Label | tuple[Label, ...]:

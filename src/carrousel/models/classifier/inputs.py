@@ -2,12 +2,13 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Self, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor, nn
 
 from carrousel.data.ragged import Ragged
@@ -15,6 +16,7 @@ from carrousel.data.tokens import UNKNOWN, Tokens
 from carrousel.data.vectors import Vectors, read_vectors
 from carrousel.errors import ConfigError
 from carrousel.layers.draw import Draw
+from carrousel.models.classifier.rows import VALUES_AT_ONCE
 from carrousel.models.classifier.settings import TextDataSettings, TextModelSettings
 
 DROPPED, EDGE = "<dropped>", "<edge>"
@@ -73,9 +75,9 @@ class TextInput(nn.Module):
         """What was read at each step."""
         return self.tokens.decode(cast(list[int], ids.tolist()))
 
-    def encode(self, texts: Iterable[str | Sequence[str]]) -> Ragged:
-        """The numbers of the words of each text."""
-        return Ragged.of((self.tokens.encode(self.split(text)) for text in texts), self.tokens.dtype)
+    def numbering(self) -> dict[str, Any]:
+        """All that the numbers of a text's words depend on; what JSON can hold."""
+        return {"tokens": self.tokens.to_dict(), "unit": self.unit, "lowercase": self.lowercase}
 
     def forward(self, ids: Int[Tensor, "T B"], draw: Draw) -> Float[Tensor, "T B D"]:
         """The embedded words; while training some are dropped, and noise is added.
@@ -127,13 +129,16 @@ class SeriesInput(nn.Module):
         self.register_buffer("deviation", torch.tensor(self.deviations), persistent=False)
 
     @classmethod
-    def of(cls, series: Ragged, noise: float = 0.0, missing: str = "refuse") -> Self:
-        """With the statistics of these series, (T, D) each."""
-        values: Float64[np.ndarray, "N D"] = series.values.astype(np.float64)
-        is_there = ~np.isnan(values)
-        counts = np.maximum(is_there.sum(0), 1)
-        means = np.where(is_there, values, 0.0).sum(0) / counts
-        deviations = np.sqrt(np.where(is_there, (values - means) ** 2, 0.0).sum(0) / counts)
+    def of(cls, series: Iterable[Float[np.ndarray, "..."]], noise: float = 0.0, missing: str = "refuse") -> Self:
+        """With the statistics of these series (T, D), of which a few are in memory at a time; they are asked for twice."""
+        counts, sums = np.int64(0), np.float64(0.0)
+        for values, is_there in _pieces(series):
+            counts, sums = counts + is_there.sum(0), sums + np.where(is_there, values, 0.0).sum(0)
+        counts = np.maximum(counts, 1)
+        means, squares = sums / counts, np.float64(0.0)
+        for values, is_there in _pieces(series):
+            squares = squares + np.where(is_there, (values - means) ** 2, 0.0).sum(0)
+        deviations = np.sqrt(squares / counts)
         return cls(means.tolist(), np.where(deviations > 0, deviations, 1.0).tolist(), noise, missing)
 
     def words(self, values: Float[Tensor, "T D"]) -> list[str]:
@@ -160,6 +165,21 @@ class SeriesInput(nn.Module):
             "noise": self.noise,
             "missing": self.missing,
         }
+
+
+def _pieces(
+    series: Iterable[Float[np.ndarray, "..."]],
+) -> Iterator[tuple[Float64[np.ndarray, "..."], Bool[np.ndarray, "..."]]]:
+    """The values of the series, one after the other, about `VALUES_AT_ONCE` of them at a time, and which of them are there."""
+    some, num_values = list[Float[np.ndarray, "..."]](), 0
+    for one in chain(series, [None]):
+        if some and (one is None or num_values >= VALUES_AT_ONCE):
+            values = np.concatenate(some).astype(np.float64)
+            yield values, ~np.isnan(values)
+            some, num_values = [], 0
+        if one is not None:
+            some.append(one)
+            num_values += one.size
 
 
 def input_of_config(config: Mapping[str, Any]) -> TextInput | SeriesInput:

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from carrousel.data.ragged import Ragged
+import numpy as np
+
 from carrousel.errors import ConfigError
 from carrousel.heads.steps import valid_steps
 from carrousel.models.classifier.baselines import Baseline, compare_series, compare_texts
-from carrousel.models.classifier.files import read_sequences
+from carrousel.models.classifier.files import Source, sequences_in
 from carrousel.models.classifier.inputs import SeriesInput, TextInput, split, text_input
 from carrousel.models.classifier.network import SIZES, ClassifierNetwork
 from carrousel.models.classifier.rows import Batch, Rows
@@ -28,11 +29,11 @@ class ClassifierKind(ScoringKind[ClassifierSettings]):
     Settings = ClassifierSettings
     Network = ClassifierNetwork
 
-    def read(
+    def source(
         self, path: Path, columns: Mapping[str, Any], where: str, *, is_labelled: bool = True, skip_bad: bool = False
-    ) -> Labelled:
-        """As `ScoringKind.read`: a table of texts, .ts series, or a folder of arrays."""
-        return read_sequences(path, columns, where, is_labelled=is_labelled, skip_bad=skip_bad)
+    ) -> Source:
+        """As `ScoringKind.source`: a table of texts, .ts series, or a folder of arrays."""
+        return sequences_in(path, columns, where, is_labelled=is_labelled, skip_bad=skip_bad)
 
     def of_objects(self, data: Any, where: str) -> Labelled:
         """As `ScoringKind.of_objects`; see `sequences.of_objects`."""
@@ -58,13 +59,12 @@ class ClassifierKind(ScoringKind[ClassifierSettings]):
         labels = labels_in(everything, where)
         return ClassifierNetwork(read, labels, everything.is_multi_label, columns=self.columns_of(settings), **given)
 
-    def compare(self, network: ClassifierNetwork, train: Rows, valid: Rows) -> Mapping[str, Baseline]:
+    def compare(self, network: ClassifierNetwork, train: Rows) -> Mapping[str, Baseline]:
         """As `ScoringKind.compare`."""
         read, num_labels = network.read, len(network.labels)
         if isinstance(read, TextInput):
-            return compare_texts(train.parts[0], train.targets, valid.parts[0], num_labels, len(read.tokens))
-        seen, unseen = (read.standardised(rows.parts[0]) for rows in (train, valid))
-        return compare_series(seen, train.targets, unseen, num_labels)
+            return compare_texts(train.pieces, num_labels, len(read.tokens), lambda rows: rows.parts[0])
+        return compare_series(train, num_labels, read.standardised)
 
     def columns_in(self, network: ClassifierNetwork, batch: Batch) -> Sequence[Column]:
         """The channels of series."""
@@ -94,7 +94,9 @@ def _series_input(settings: ClassifierSettings, train: Labelled, where: str) -> 
             raise ConfigError(
                 f"{where}: {section}.{name} is {value}, expected none, since {train.source} has series. Leave it out."
             )
-    return SeriesInput.of(cast(Ragged, train.sequences), settings.model.input_noise, settings.data.missing)
+    return SeriesInput.of(
+        cast(Sequence[np.ndarray], train.sequences), settings.model.input_noise, settings.data.missing
+    )
 
 
 KIND = ClassifierKind()

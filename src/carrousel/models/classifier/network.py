@@ -1,6 +1,7 @@
 """Recurrent layers over a whole sequence, one vector from them, and scores of classes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np
@@ -10,12 +11,13 @@ from torch import Tensor, nn
 
 from carrousel.cell import Cell
 from carrousel.data.ragged import Ragged
+from carrousel.data.store import Store
 from carrousel.errors import DataError
 from carrousel.heads.pooling import Pooling, mean
 from carrousel.layers import Recurrent
 from carrousel.layers.draw import Draw
 from carrousel.models.classifier.inputs import SeriesInput, TextInput, input_of_config
-from carrousel.models.classifier.rows import Batch, Rows
+from carrousel.models.classifier.rows import VALUES_AT_ONCE, Batch, Encoded, Layout, Rows
 from carrousel.models.classifier.scoring import ScoringNetwork
 from carrousel.models.classifier.sequences import Label, Labelled
 from carrousel.models.classifier.targets import targets_of
@@ -86,12 +88,46 @@ class ClassifierNetwork(ScoringNetwork):
             features = torch.cat([features, self.average_dropout(averaged, draw)], dim=-1)
         return self.output(features)
 
-    def rows(self, given: Labelled, where: str) -> Rows:
-        """As `ScoringNetwork.rows`."""
-        read = self.read
-        part = _encoded(read, given, where) if isinstance(read, TextInput) else _checked(read, given, where)
+    @property
+    def layout(self) -> Layout:
+        """As `ScoringNetwork.layout`; series are taken as they are."""
+        dtype = self.read.tokens.dtype if isinstance(self.read, TextInput) else np.float32
+        return Layout((dtype,), len(self.labels) if self.is_multi_label else 0)
+
+    def encoded(self, given: Labelled, where: str) -> Iterator[Encoded]:
+        """As `ScoringNetwork.encoded`, of texts."""
+        read = cast(TextInput, self.read)
+        if not given.is_text:
+            raise DataError(
+                f"{where}: {given.source} has series, expected texts, which the network was trained on. Give texts."
+            )
         targets = targets_of(given, self.labels, self.is_multi_label, where)
-        return Rows((part,), targets, given.places, np.zeros((len(given), 0), np.int64))
+        for k, (text, target) in enumerate(zip(given.sequences, targets, strict=True)):
+            ids = read.tokens.encode(read.split(cast(str, text)))
+            if not len(ids):
+                raise DataError(f"{where}: {given.places[k]} has no words, expected at least 1. Leave it out.")
+            yield Encoded((ids,), target)
+
+    def numbering(self) -> Mapping[str, Any]:
+        """As `ScoringNetwork.numbering`."""
+        return {**cast(TextInput, self.read).numbering(), "labels": self.labels, "has_several": self.is_multi_label}
+
+    def rows(self, given: Labelled, where: str) -> Rows:
+        """As `ScoringNetwork.rows`; series stay where they are."""
+        if isinstance(self.read, TextInput):
+            return super().rows(given, where)
+        series = _checked(self.read, given, where)
+        targets = [
+            self.layout.target(Encoded((), target))
+            for target in targets_of(given, self.labels, self.is_multi_label, where)
+        ]
+        return Rows((series,), np.concatenate(targets), given.places, np.zeros((len(given), 0), np.int64))
+
+    def kept_rows(self, given: Labelled, where: str, folder: Path, of: str) -> tuple[Rows, list[Store]]:
+        """As `ScoringNetwork.kept_rows`; series are kept already."""
+        if isinstance(self.read, TextInput):
+            return super().kept_rows(given, where, folder, of)
+        return self.rows(given, where), []
 
     def said(self, rows: Rows, probabilities: Float64[np.ndarray, "N C"]) -> list[Label | tuple[Label, ...]]:
         """As `ScoringNetwork.said`."""
@@ -133,18 +169,6 @@ class ClassifierNetwork(ScoringNetwork):
         return cls(input_of_config(config["read"]), config["labels"], cell=cell or config["cell"], **given)
 
 
-def _encoded(read: TextInput, given: Labelled, where: str) -> Ragged:
-    if isinstance(given.sequences, Ragged):
-        raise DataError(
-            f"{where}: {given.source} has series, expected texts, which the network was trained on. Give texts."
-        )
-    part = read.encode(given.sequences)
-    if not part.lengths.all():
-        place = given.places[int(part.lengths.argmin())]
-        raise DataError(f"{where}: {place} has no words, expected at least 1. Leave it out.")
-    return part
-
-
 def _checked(read: SeriesInput, given: Labelled, where: str) -> Ragged:
     if not isinstance(given.sequences, Ragged):
         raise DataError(
@@ -168,13 +192,19 @@ def _refuse_gaps(given: Labelled, missing: str, where: str) -> None:
     """
     assert isinstance(given.sequences, Ragged)
     values = given.sequences.values
-    is_bad = ~np.isfinite(values) if missing == "refuse" else np.isinf(values)
-    if not is_bad.any():
-        return
-    step, channel = (int(k[0]) for k in np.nonzero(is_bad))
-    row = int(np.searchsorted(given.sequences.offsets, step, side="right")) - 1
-    value, step_of_row = values[step, channel], step - int(given.sequences.offsets[row])
-    raise DataError(
+    at_once = max(1, VALUES_AT_ONCE // values.shape[1])
+    for begin in range(0, len(values), at_once):
+        some = values[begin : begin + at_once]
+        is_bad = ~np.isfinite(some) if missing == "refuse" else np.isinf(some)
+        if is_bad.any():
+            step, channel = (int(k[0]) for k in np.nonzero(is_bad))
+            raise _gap(given, given.sequences, begin + step, channel, where)
+
+
+def _gap(given: Labelled, series: Ragged, step: int, channel: int, where: str) -> DataError:
+    row = int(np.searchsorted(series.offsets, step, side="right")) - 1
+    value, step_of_row = series.values[step, channel], step - int(series.offsets[row])
+    return DataError(
         f"{where}: {given.places[row]} has {value} at step {step_of_row:,}, channel {channel}, expected finite numbers. "
         + ("Fill it in, or set data.missing=mean." if np.isnan(value) else "Correct it.")
     )

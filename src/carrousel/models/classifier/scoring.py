@@ -1,9 +1,10 @@
 """What every classifier does with the scores of its classes: the loss, probabilities, and their mean over dropout masks."""
 
 from abc import abstractmethod
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -11,10 +12,11 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from carrousel.data.batches import Bucketed
+from carrousel.data.store import Store
 from carrousel.layers import Recurrent
 from carrousel.layers.draw import Draw
-from carrousel.models.classifier.figures import figures_of_many, figures_of_one
-from carrousel.models.classifier.rows import Batch, Rows
+from carrousel.models.classifier.figures import ALL_FIGURES, ManyLabels, OneLabel
+from carrousel.models.classifier.rows import Batch, Encoded, Layout, Rows
 from carrousel.models.classifier.sequences import Label, Labelled
 from carrousel.models.encoder import Encoder, RowDropout, draw_for
 from carrousel.models.network import Network
@@ -30,18 +32,46 @@ class ScoringNetwork(Network):
     Attributes:
         num_masks: dropout masks over which probabilities are averaged; 0 for one pass without dropout.
         columns: what the columns of a table are called in which its sequences and labels stand.
+        meaningful: figures that mean something of its classes.
     """
 
+    meaningful: ClassVar[Collection[str]] = ALL_FIGURES
     num_masks: int
     columns: Mapping[str, Any]
 
+    @property
     @abstractmethod
-    def rows(self, given: Labelled, where: str) -> Rows:
-        """Sequences as this network reads them, with the numbers of their labels where they have some.
+    def layout(self) -> Layout:
+        """The form of what `encoded` gives."""
+
+    @abstractmethod
+    def encoded(self, given: Labelled, where: str) -> Iterator[Encoded]:
+        """Sequences as this network reads them, one at a time, with the numbers of their labels where they have some.
 
         Raises:
             DataError: a sequence that it cannot read, or a label that it does not know.
         """
+
+    @abstractmethod
+    def numbering(self) -> Mapping[str, Any]:
+        """All that the numbers depend on which `encoded` gives; what JSON can hold."""
+
+    def rows(self, given: Labelled, where: str) -> Rows:
+        """Sequences as this network reads them, in memory; errors as `encoded`."""
+        return self.layout.in_memory(self.encoded(given, where), given.places)
+
+    def kept_rows(self, given: Labelled, where: str, folder: Path, of: str) -> tuple[Rows, list[Store]]:
+        """The same, written to a folder once and then mapped from there.
+
+        Args:
+            of: fingerprint of the sequences.
+
+        Raises:
+            DataError: as `encoded`, or the folder cannot be written.
+        """
+        about = {"sequences": of, **self.numbering()}
+        rows, store = self.layout.kept(self.encoded(given, where), given.places, folder, about, where)
+        return rows, [store]
 
     @abstractmethod
     def said(self, rows: Rows, probabilities: Float64[np.ndarray, "N C"]) -> list[Label | tuple[Label, ...]]:
@@ -53,9 +83,19 @@ class ScoringNetwork(Network):
 
     def figures(self, rows: Rows, probabilities: Float64[np.ndarray, "N C"]) -> Figures:
         """How right these probabilities are."""
-        if rows.is_multi_label:
-            return figures_of_many(probabilities, rows.targets > 0)
-        return figures_of_one(probabilities, rows.targets)
+        return self.measured([rows], lambda _: probabilities)
+
+    def measured(
+        self, pieces: Iterable[Rows], probabilities: Callable[[Rows], Float64[np.ndarray, "N C"]] | None = None
+    ) -> Figures:
+        """How right the network is, or whatever gives these probabilities, on rows of which one piece is in memory at a time."""
+        tally: OneLabel | ManyLabels | None = None
+        for rows in pieces:
+            found = (probabilities or self.probabilities)(rows)
+            tally = tally or (ManyLabels if rows.is_multi_label else OneLabel)(found.shape[1])
+            tally.add(found, rows.targets)
+        assert tally is not None, "there is at least one row"
+        return {name: value for name, value in tally.figures().items() if name in self.meaningful}
 
     @abstractmethod
     def forward(self, batch: Batch, draw: Draw) -> Float[Tensor, "B C"]:

@@ -1,21 +1,23 @@
 """What all kinds of classifier do between data and a run: hold out, make rows, measure, compare, show examples."""
 
-import hashlib
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from heapq import nlargest
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
 from carrousel.data.batches import BatchesOf, Bucketed
-from carrousel.data.ragged import Ragged
-from carrousel.data.splits import a_tenth_of_each
-from carrousel.errors import ConfigError, DataError
+from carrousel.data.store import Store
+from carrousel.errors import ConfigError
 from carrousel.models.classifier.baselines import Baseline
 from carrousel.models.classifier.figures import LEAST
-from carrousel.models.classifier.rows import Batch, Rows
+from carrousel.models.classifier.files import Source
+from carrousel.models.classifier.given import Given, held_out
+from carrousel.models.classifier.rows import Batch, Rows, fingerprint_of
 from carrousel.models.classifier.scoring import ScoringNetwork, loss_of
 from carrousel.models.classifier.sequences import Label, Labelled
 from carrousel.models.gates import gates_of
@@ -38,18 +40,15 @@ class ScoringKind(Kind[S]):
     unit: ClassVar[str]
 
     @abstractmethod
-    def read(
+    def source(
         self, path: Path, columns: Mapping[str, Any], where: str, *, is_labelled: bool = True, skip_bad: bool = False
-    ) -> Labelled:
-        """The sequences in a file of the user's.
+    ) -> Source:
+        """A file of the user's with sequences.
 
         Args:
             columns: what the columns of a table are called.
             is_labelled: whether labels are needed; if not, they are not read.
             skip_bad: count malformed lines and go on.
-
-        Raises:
-            DataError: the file cannot be used.
         """
 
     @abstractmethod
@@ -70,8 +69,8 @@ class ScoringKind(Kind[S]):
         """
 
     @abstractmethod
-    def compare(self, network: Any, train: Rows, valid: Rows) -> Mapping[str, Baseline]:
-        """Probabilities of models without a network, by name."""
+    def compare(self, network: Any, train: Rows) -> Mapping[str, Baseline]:
+        """Models without a network, fitted to the training rows, by name."""
 
     def columns_in(self, network: Any, batch: Batch) -> Sequence[Column]:
         """The numeric input columns of a batch, where it has some."""
@@ -79,34 +78,36 @@ class ScoringKind(Kind[S]):
 
     def prepare(self, settings: S, where: str = "train", data: Any = None) -> Prepared:
         """As `Kind.prepare`; `data` is (sequences, labels)."""
-        train, valid, everything = self._parts(settings, where, data)
-        network = self.network_of(settings, train, everything, where)
-        seen, unseen = network.rows(train, where), network.rows(valid, where)
+        given = self._given(settings, where, data)
+        network = self.network_of(settings, given.train, given.everything, where)
+        seen, unseen = given.rows(network, where)
         how: Any = getattr(settings, "train")  # noqa: B009 - every kind has one
         batches = Bucketed(seen.lengths, how.batch_size, how.seed)
         notes: dict[str, Any] = {"padding_saved": batches.padding_saved}
+        report = given.everything.report
         return Prepared(
             network=network,
             batches=BatchesOf(batches, lambda rows, _: seen.batch(rows)),
             loss=lambda net, batch, carried: loss_of(net, batch),
-            evaluate=lambda net: net.figures(unseen, net.probabilities(unseen)),
+            evaluate=lambda net: net.measured(unseen.pieces()),
             monitor="log_loss",
             is_higher_better=False,
             loss_in_monitor=1.0,
-            name=Path(train.source).stem if data is None else self.name,
-            source=train.source,
+            name=Path(given.train.source).stem if data is None else self.name,
+            source=given.train.source,
             unit=self.unit,
-            fingerprint=_fingerprint(seen, unseen),
-            size=f"{len(everything):,} {self.unit}; {len(valid):,} are held out",
+            fingerprint=fingerprint_of(seen, unseen),
+            size=f"{len(given.everything):,} {self.unit}; {len(given.valid):,} are held out",
             baselines=lambda: {
-                name: (network.figures(unseen, found), about)
-                for name, (found, about) in self.compare(network, seen, unseen).items()
+                name: (network.measured(unseen.pieces(), found), about)
+                for name, (found, about) in self.compare(network, seen).items()
             },
-            examples=lambda net: worst(net, valid, unseen),
+            examples=lambda net: worst(net, given.valid, unseen),
             gates=lambda net: _gates(net, unseen),
             columns=lambda batch: self.columns_in(network, batch),
-            ids=lambda batch: _places(seen, batch.rows.numpy()),
-            notes=notes | ({"skipped": everything.report} if everything.report else {}),
+            ids=lambda batch: [seen.place(int(k)) for k in batch.rows.tolist()],
+            store=given.told(),
+            notes=notes | ({"skipped": report} if report else {}),
         )
 
     def load(self, folder: Path, where: str = "from_pretrained") -> ScoringNetwork:
@@ -115,8 +116,8 @@ class ScoringKind(Kind[S]):
 
     def evaluate(self, network: ScoringNetwork, data: Any, where: str = "evaluate") -> Figures:
         """Figures on a file, or on (sequences, labels)."""
-        rows = network.rows(self.given(network, data, where, is_labelled=True), where)
-        return network.figures(rows, network.probabilities(rows))
+        pieces = self.pieces(network, data, where, is_labelled=True)
+        return network.measured(_numbered(network, pieces, where))
 
     def predict(self, network: ScoringNetwork, data: Any, where: str = "predict", **options: Any) -> Iterator[str]:
         """Label and probability of each sequence of a file or of Python objects, a tab between them.
@@ -127,70 +128,85 @@ class ScoringKind(Kind[S]):
         Args:
             options: names of columns, in place of those in training, such as text="body".
         """
-        rows = network.rows(self.given(network, data, where, is_labelled=False, **options), where)
-        probabilities = network.probabilities(rows)
-        for label, row in zip(network.said(rows, probabilities), probabilities, strict=True):
-            sure = np.flatnonzero(row >= 0.5) if isinstance(label, tuple) else [row.argmax()]
-            yield f"{_shown(label)}\t{','.join(f'{row[k]:.4f}' for k in sure)}"
+        pieces = self.pieces(network, data, where, is_labelled=False, **options)
+        for rows in _numbered(network, pieces, where):
+            probabilities = network.probabilities(rows)
+            for label, row in zip(network.said(rows, probabilities), probabilities, strict=True):
+                sure = np.flatnonzero(row >= 0.5) if isinstance(label, tuple) else [row.argmax()]
+                yield f"{_shown(label)}\t{','.join(f'{row[k]:.4f}' for k in sure)}"
 
-    def given(self, network: ScoringNetwork, data: Any, where: str, *, is_labelled: bool, **options: Any) -> Labelled:
+    def given(self, network: ScoringNetwork, data: Any, where: str, *, is_labelled: bool) -> Labelled:
+        """The sequences of a file or Python objects, all in memory."""
         if not isinstance(data, str | Path):
             return self.of_objects(data if is_labelled else (data, None), where)
+        return self.source(Path(data), network.columns, where, is_labelled=is_labelled).in_memory()
+
+    def pieces(
+        self, network: ScoringNetwork, data: Any, where: str, *, is_labelled: bool, **options: Any
+    ) -> Iterable[Labelled]:
+        """The same, of a file some thousands at a time; `options` name columns."""
+        if not isinstance(data, str | Path):
+            return [self.given(network, data, where, is_labelled=is_labelled)]
         for name in options:
             if name not in network.columns:
                 raise ConfigError(
                     f"{where}: unknown option {name!r}, expected one of {', '.join(network.columns)}. Name a column by it."
                 )
-        return self.read(Path(data), {**network.columns, **options}, where, is_labelled=is_labelled)
+        return self.source(Path(data), {**network.columns, **options}, where, is_labelled=is_labelled).pieces()
 
-    def _parts(self, settings: S, where: str, data: Any) -> tuple[Labelled, Labelled, Labelled]:
-        """The training part, the held-out part, and the first file as a whole."""
+    def _given(self, settings: S, where: str, data: Any) -> Given:
+        """The data that the settings name, or Python objects, in a part to learn from and one to measure on."""
         section, how = (getattr(settings, name) for name in ("data", "train"))
-        if data is None and section.train is None:
-            raise ConfigError(f"{where}: data.train is null, expected the path of a file. Set it: data.train=FILE")
-        columns = self.columns_of(settings)
-        if data is None:
-            everything = self.read(Path(section.train), columns, where, skip_bad=section.skip_bad)
-        else:
+        if data is not None:
             everything = self.of_objects(data, where)
-        if data is None and section.valid is not None:
-            return everything, self.read(Path(section.valid), columns, where, skip_bad=section.skip_bad), everything
-        train, valid = held_out(everything, how.seed, where)
-        return everything.some(train), everything.some(valid), everything
+            return Given(everything, held_out(everything, how.seed, where))
+        if section.train is None:
+            raise ConfigError(f"{where}: data.train is null, expected the path of a file. Set it: data.train=FILE")
+        folder, columns = None if section.store is None else Path(section.store), self.columns_of(settings)
+        stores, read = list[Store](), list[Labelled]()
+        for name in ("train", "valid"):
+            if (path := getattr(section, name)) is not None:
+                source = self.source(Path(path), columns, where, skip_bad=section.skip_bad)
+                if folder is None:
+                    read.append(source.in_memory())
+                else:
+                    part, store = source.kept(folder / name)
+                    read.append(part)
+                    stores.append(store)
+        if len(read) == 2:
+            return Given(read[0], read[1], folder, stores)
+        return Given(read[0], held_out(read[0], how.seed, where), folder, stores)
 
 
-def held_out(given: Labelled, seed: int, where: str) -> tuple[Int64[np.ndarray, " N"], Int64[np.ndarray, " M"]]:
-    """The rows to learn from and the tenth to measure on, each label in both in like parts where it can be.
-
-    Raises:
-        DataError: there are fewer than 2 rows.
-    """
-    if len(given) < 2:
-        raise DataError(
-            f"{where}: {given.source} has 1 sequence, expected at least 2, to learn from one and measure on the other. Give more."
-        )
-    return a_tenth_of_each([str(label) for label in given.labels], seed)
+def _numbered(network: ScoringNetwork, pieces: Iterable[Labelled], where: str) -> Iterator[Rows]:
+    """Pieces of the data as the network reads them, their rows numbered through."""
+    first = 0
+    for piece in pieces:
+        rows = replace(network.rows(piece, where), first=first)
+        yield from rows.pieces()
+        first += len(rows)
 
 
 def worst(network: ScoringNetwork, given: Labelled, rows: Rows) -> Sequence[Example]:
     """The held-out sequences that the network is most wrong about."""
-    probabilities = network.probabilities(rows)
-    said = network.said(rows, probabilities)
-    losses = _losses(probabilities, rows)
+    chosen = nlargest(NUM_EXAMPLES, _said(network, rows), key=lambda found: found[0])
     return [
-        Example(_text_of(given, int(k)), _shown(given.labels[int(k)]), _shown(said[int(k)]), float(losses[k]))
-        for k in np.argsort(-losses, kind="stable")[:NUM_EXAMPLES]
+        Example(_text_of(given, row), _shown(given.labels[row]), _shown(label), loss) for loss, row, label in chosen
     ]
+
+
+def _said(network: ScoringNetwork, rows: Rows) -> Iterator[tuple[float, int, Label | tuple[Label, ...]]]:
+    """Of each row what it costs, its number, and what the network says."""
+    for piece in rows.pieces():
+        probabilities = network.probabilities(piece)
+        losses, said = _losses(probabilities, piece), network.said(piece, probabilities)
+        yield from zip(losses.tolist(), range(piece.first, piece.first + len(piece)), said, strict=True)
 
 
 def _gates(network: ScoringNetwork, rows: Rows) -> Mapping[str, Any]:
     """The values of the first layer on the first held-out row."""
     layer, x, words = network.first_layer(rows.batch(np.zeros(1, np.int64)))
     return gates_of(layer, x, words)
-
-
-def _places(rows: Rows, batch: Int64[np.ndarray, " B"]) -> list[str]:
-    return [rows.places[int(k)] for k in batch]
 
 
 def _losses(probabilities: Float64[np.ndarray, "N C"], rows: Rows) -> Float64[np.ndarray, " N"]:
@@ -204,19 +220,11 @@ def _losses(probabilities: Float64[np.ndarray, "N C"], rows: Rows) -> Float64[np
 
 def _text_of(given: Labelled, k: int) -> str:
     one: Any = given.sequences[k]
-    if isinstance(given.sequences, Ragged):
-        steps, channels = one.shape
-        return f"{given.places[k]}: {steps:,} steps, {channels:,} channels"
+    if isinstance(one, np.ndarray):
+        series = cast(np.ndarray, one)
+        return f"{given.places[k]}: {series.shape[0]:,} steps, {series.shape[1]:,} channels"
     return " ".join(cast(Sequence[str], one)) if type(one) in (list, tuple) else str(one)
 
 
 def _shown(label: Label | tuple[Label, ...]) -> str:
     return ",".join(map(str, label)) if isinstance(label, tuple) else str(label)
-
-
-def _fingerprint(*rows: Rows) -> str:
-    digest = hashlib.sha256()
-    for each in rows:
-        for array in (*(a for part in each.parts for a in (part.values, part.offsets)), each.targets, each.numbers):
-            digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()

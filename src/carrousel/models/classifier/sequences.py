@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Int64
 
+from carrousel.data.lazy import Chosen
 from carrousel.data.ragged import Ragged
 from carrousel.errors import DataError
 
@@ -18,17 +19,17 @@ SCALARS = (str, int, float, bool, np.generic)
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """Sequences, what is right for each, and where each comes from.
+    """Sequences, what is right for each, and where each comes from; in memory, or taken from the disk when they are asked for.
 
     Attributes:
-        sequences: texts, or series (T, D) as one ragged array.
+        sequences: texts, or series (T, D).
         labels: of each sequence: one, or a tuple of any number of them where several can be right.
         places: what names each sequence in the user's data.
         source: where all of it comes from, in a few words.
         report: what was skipped while reading; empty when nothing was.
     """
 
-    sequences: Sequence[Text] | Ragged
+    sequences: Sequence[Any] | Ragged
     labels: Sequence[Label | tuple[Label, ...]]
     places: Sequence[str]
     source: str
@@ -41,7 +42,7 @@ class Labelled:
     @property
     def is_text(self) -> bool:
         """Whether the sequences are texts."""
-        return not isinstance(self.sequences, Ragged)
+        return not isinstance(self.sequences[0], np.ndarray)
 
     @property
     def is_multi_label(self) -> bool:
@@ -49,11 +50,9 @@ class Labelled:
         return bool(self.labels) and isinstance(self.labels[0], tuple)
 
     def some(self, rows: Int64[np.ndarray, " K"]) -> "Labelled":
-        """These of the sequences."""
-        sequences = [self.sequences[int(k)] for k in rows]
-        chosen = Ragged.of(cast(list[np.ndarray], sequences)) if isinstance(self.sequences, Ragged) else sequences
-        labels = [self.labels[int(k)] for k in rows] if self.labels else []
-        return Labelled(cast(Any, chosen), labels, [self.places[int(k)] for k in rows], self.source)
+        """These of the sequences, a view."""
+        labels = Chosen(self.labels, rows) if self.labels else ()
+        return Labelled(Chosen(self.sequences, rows), labels, Chosen(self.places, rows), self.source)
 
 
 def of_objects(sequences: Any, labels: Any, where: str) -> Labelled:

@@ -27,6 +27,8 @@ class TextDataSettings(Section):
     """size of the vocabulary at most, the most frequent words; null for no limit"""
     vectors: str | None = None
     """path of word vectors (GloVe, word2vec or fastText text) to start the embeddings with; null starts them at random"""
+    store: str | None = None
+    """path of a folder to keep the data in as numbers, for files larger than memory; null keeps it in memory"""
     skip_bad: bool = False
     """count malformed lines and go on; if not, the first one is an error"""
 

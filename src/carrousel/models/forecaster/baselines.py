@@ -1,12 +1,13 @@
 """Forecasts without a network, which every figure stands beside. Each sees a series up to the step before its horizon."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float64, Int64, Integer
 
 from carrousel.data.windows import Windows
-from carrousel.models.forecaster.panel import Panel, fill_forward, fill_seasons
+from carrousel.models.forecaster.panel import Arrays, Panel, fill_forward, fill_seasons_after, keep, parts_of
 
 Forecasts = Float64[np.ndarray, "horizon B"]
 
@@ -25,51 +26,84 @@ def baselines(panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]) -
 
 def persistence(panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]) -> Forecasts:
     """The last observed value; 0 where none was."""
-    last = _last(panel, windows, rows, lambda y: np.nan_to_num(fill_forward(y[:, None])[:, 0]))
-    return np.tile(last, (windows.horizon, 1))
+    return np.tile(_last(panel, windows, rows)["last"], (windows.horizon, 1))
 
 
 def seasonal_naive(panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]) -> Forecasts:
     """The value one season before; in place of one that was not observed, that of the season before it, else the last value."""
-    filled = np.concatenate([fill_seasons(y, panel.recipe.season) for y in _series(panel)])
+    season = panel.recipe.season
+
+    def parts() -> Iterator[Arrays]:
+        last, before = np.full(1, np.nan), np.full(season, np.nan)
+        for part in parts_of(panel.table.values, season):
+            y = part.values[:, 0]
+            if part.begin == 0:
+                last, before = np.full(1, np.nan), np.full(season, np.nan)
+            forward = fill_forward(np.append(last, y)[:, None])[1:, 0]
+            filled, before = fill_seasons_after(before, y, forward)
+            last = forward[-1:]
+            yield {"filled": filled}
+
+    filled = keep(panel.table, parts, {"filled": (np.float64, ())})["filled"]
     return panel.seasonal_naive(filled, *windows.places(rows), windows.horizon)
 
 
 def drift(panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]) -> Forecasts:
     """The last value plus the mean change from step to step between the first observed value and the last."""
-
-    def slope(y: Float64[np.ndarray, " T"]) -> Float64[np.ndarray, " T"]:
-        is_seen = ~np.isnan(y)
-        if not is_seen.any():
-            return np.zeros(len(y))
-        first, steps = int(is_seen.argmax()), np.arange(len(y))
-        last_seen = np.maximum.accumulate(np.where(is_seen, steps, first))
-        return np.where(last_seen > first, (y[last_seen] - y[first]) / np.maximum(1, last_seen - first), 0.0)
-
-    ahead = np.arange(1, windows.horizon + 1)[:, None]
-    return persistence(panel, windows, rows) + ahead * _last(panel, windows, rows, slope)
+    found, ahead = _last(panel, windows, rows), np.arange(1, windows.horizon + 1)[:, None]
+    return np.tile(found["last"], (windows.horizon, 1)) + ahead * found["slope"]
 
 
 def mean(panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]) -> Forecasts:
     """The mean of all observed values before the horizon; 0 where there is none."""
-
-    def means(y: Float64[np.ndarray, " T"]) -> Float64[np.ndarray, " T"]:
-        return np.nancumsum(y) / np.maximum(1, np.cumsum(~np.isnan(y)))
-
-    return np.tile(_last(panel, windows, rows, means), (windows.horizon, 1))
+    return np.tile(_last(panel, windows, rows)["mean"], (windows.horizon, 1))
 
 
-def _series(panel: Panel) -> list[Float64[np.ndarray, " T"]]:
-    return [values[:, 0] for values in panel.table.values]
-
-
-def _last(
-    panel: Panel,
-    windows: Windows,
-    rows: Integer[np.ndarray, " B"],
-    running: Callable[[Float64[np.ndarray, " T"]], Float64[np.ndarray, " T"]],
-) -> Float64[np.ndarray, " B"]:
-    """A running figure of each series, at the step before each window's horizon."""
+def _last(panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]) -> dict[str, Float64[np.ndarray, " B"]]:
+    """Running figures of each series, at the step before each window's horizon: see `_running`."""
     series, origins = windows.places(rows)
     places: Int64[np.ndarray, " B"] = panel.offsets[series] + origins - 1
-    return np.concatenate([running(y) for y in _series(panel)])[places]
+    order = np.argsort(places, kind="stable")
+    found = {name: np.zeros(len(rows)) for name in ("last", "slope", "mean")}
+    begin, state = 0, _State()
+    for part in parts_of(panel.table.values, 1):
+        state = _State() if part.begin == 0 else state
+        running, end = state.go_on(part.values[:, 0]), begin + len(part.values)
+        mine = order[np.searchsorted(places, begin, sorter=order) : np.searchsorted(places, end, sorter=order)]
+        for name, values in running.items():
+            found[name][mine] = values[places[mine] - begin]
+        begin = end
+    return found
+
+
+@dataclass
+class _State:
+    """What is known of a series up to some step."""
+
+    steps: int = 0
+    total: float = 0.0
+    count: int = 0
+    first: tuple[int, float] | None = None  # step and value of the first that was observed
+    last: tuple[int, float] = (0, 0.0)
+
+    def go_on(self, y: Float64[np.ndarray, " T"]) -> dict[str, Float64[np.ndarray, " T"]]:
+        """Of the next steps: the last observed value, the mean change a step from the first to it, and the mean of all."""
+        is_seen, steps = ~np.isnan(y), np.arange(self.steps, self.steps + len(y))
+        totals = np.cumsum(np.append(self.total, np.nan_to_num(y)))[1:]
+        counts = self.count + np.cumsum(is_seen)
+        if self.first is None and is_seen.any():
+            place = int(is_seen.argmax())
+            self.first = self.last = int(steps[place]), float(y[place])
+        at = np.maximum.accumulate(np.where(is_seen, np.arange(1, len(y) + 1), 0))
+        last, last_steps = np.append(self.last[1], y)[at], np.append(self.last[0], steps)[at]
+        slope = np.zeros(len(y))
+        if self.first is None:
+            last = slope
+        else:
+            step, value = self.first
+            is_after = last_steps > step
+            slope = np.where(is_after, (last - value) / np.maximum(1, last_steps - step), 0.0)
+            last = np.where(steps < step, 0.0, last)
+        self.steps, self.total, self.count = self.steps + len(y), float(totals[-1]), int(counts[-1])
+        self.last = int(last_steps[-1]), float(np.append(self.last[1], y)[at[-1]])
+        return {"last": last, "slope": slope, "mean": totals / np.maximum(1, counts)}

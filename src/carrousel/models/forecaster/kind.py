@@ -11,6 +11,7 @@ from jaxtyping import Integer
 from carrousel.data.batches import BatchesOf, Bucketed
 from carrousel.data.readers.series import SeriesTable
 from carrousel.data.readers.static import Static
+from carrousel.data.stretches import Stretches
 from carrousel.data.windows import Windows, cut_steps
 from carrousel.errors import ConfigError, DataError
 from carrousel.models.encoder import draw_for
@@ -72,6 +73,7 @@ class ForecasterKind(Kind[ForecasterSettings]):
             examples=lambda network: examples(network, panel, held_out, rows),
             gates=lambda network: gates(network, panel, held_out, int(rows[-1])),
             columns=lambda drawn: columns(panel, learned, drawn.rows),
+            store=table.told,
             ids=lambda drawn: [place(panel, learned, int(row)) for row in drawn.rows],
             notes={"findings": list(table.findings), "frequency": str(table.frequency), "season": found.recipe.season},
         )
@@ -148,7 +150,9 @@ def spread(number: int, most: int) -> Integer[np.ndarray, " B"]:
 def fingerprint(table: SeriesTable, static: Static | None) -> str:
     """Of everything that is learned from."""
     digest = hashlib.sha256("\0".join([*table.names, *table.columns.channels, table.frequency.name]).encode())
-    for array in (table.values.values, table.values.offsets, table.starts):
+    for block in Stretches.of(table.values).blocks():
+        digest.update(np.ascontiguousarray(block).data)
+    for array in (table.values.offsets, table.starts):
         digest.update(np.ascontiguousarray(array).data)
     digest.update(repr(static).encode())
     return digest.hexdigest()

@@ -1,6 +1,7 @@
 """What a forecaster learns from and is measured on: a table, its split by time, what is fitted to it, and its windows."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -102,6 +103,7 @@ def read_data(data: DataSettings, given: Any, where: str) -> tuple[SeriesTable, 
             gaps=data.gaps,
             skip_bad=data.skip_bad,
             where=where,
+            store=None if data.store is None or not isinstance(table, (str, Path)) else Path(data.store) / "series",
         )
     fixed = data.static if static is None else static
     if fixed is not None and not isinstance(fixed, Static):

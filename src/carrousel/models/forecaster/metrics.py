@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+BLOCK = 1 << 19  # steps looked at together
 Steps = Float[np.ndarray, "..."]
 
 
@@ -29,8 +30,12 @@ def smape(y: Steps, forecast: Steps) -> float:
 
 def naive_error(y: Float[np.ndarray, " T"], season: int) -> float:
     """Mean of |y_t - y_{t-season}|, by which MASE divides; of the training part. NaN where the series is too short or constant."""
-    error = _mean(np.abs(y[season:] - y[:-season])) if len(y) > season else float("nan")
-    return error if error > 0 else float("nan")
+    total, count = 0.0, 0
+    for begin in range(season, len(y), BLOCK):
+        apart = np.abs(y[begin : begin + BLOCK] - y[begin - season : begin - season + BLOCK][: len(y) - begin])
+        apart = apart[~np.isnan(apart)]
+        total, count = total + float(apart.sum()), count + len(apart)
+    return total / count if total > 0 else float("nan")
 
 
 def mase(y: Steps, forecast: Steps, naive_errors: Steps) -> float:

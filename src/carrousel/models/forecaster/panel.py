@@ -1,18 +1,27 @@
 """Series ready for a network: scaled, gaps filled, features in place; batches of windows are cut from them."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Float64, Int, Int64, Integer
+from jaxtyping import Float, Float64, Int, Int64, Integer
+from numpy.typing import DTypeLike
 from torch import Tensor
 
+from carrousel.data.kept import Writer, in_memory, in_temporary_files
+from carrousel.data.ragged import Ragged
 from carrousel.data.readers.series import SeriesTable
 from carrousel.data.readers.static import Static
 from carrousel.data.windows import Windows
 from carrousel.models.forecaster import calendar
 from carrousel.models.forecaster.metrics import naive_error
 from carrousel.models.forecaster.recipe import Recipe
+
+BLOCK = 1 << 18  # numbers looked at together
+Arrays = Mapping[str, np.ndarray]
+"""Name -> values of some steps."""
 
 
 class Batch(NamedTuple):
@@ -59,11 +68,10 @@ class Panel:
         ends = table.values.lengths if known_ends is None else known_ends
         self.scaling = recipe.scaling.rows(table.names, table.values, ends)
         self.raw = table.values.values[:, 0]
-        num_past = len(recipe.columns.past)
-        inputs = [self._inputs(k) for k in range(len(table))]
-        self.seen = (~np.isnan(self.raw)).astype(np.float32)
-        self.y, self.seasonal, self.past, self.future = (np.concatenate([part[i] for part in inputs]) for i in range(4))
-        assert self.past.shape[1] == recipe.past_size, (num_past, recipe.past_size)
+        widths = {"past": (recipe.past_size,), "future": (recipe.future_size,)}
+        names = ("y", "seasonal", "seen", "past", "future")
+        found = keep(table, self._inputs, {name: (np.float32, widths.get(name, ())) for name in names})
+        self.y, self.seasonal, self.seen, self.past, self.future = (found[name] for name in names)
         self.static = recipe.static_inputs(static, len(table))
         self.naive_errors = np.array(
             [
@@ -116,30 +124,35 @@ class Panel:
         places = np.where(places >= 0, places, origins - 1)
         return seasonal[self.offsets[series] + places]
 
-    def _inputs(
-        self, k: int
-    ) -> tuple[
-        Float32[np.ndarray, " T"],
-        Float32[np.ndarray, " T"],
-        Float32[np.ndarray, "T num_past"],
-        Float32[np.ndarray, "T num_future"],
-    ]:
-        """Of one series: y, y with gaps filled from seasons before, past and future covariates."""
-        recipe, columns = self.recipe, self.recipe.columns
-        scaled = self.scaling.apply(self.table.values[k], k)
-        filled = np.nan_to_num(fill_forward(scaled)).astype(np.float32)
-        seasonal = fill_seasons(scaled[:, 0], recipe.season).astype(np.float32)
-        observed = (~np.isnan(scaled)).astype(np.float32)
-        covariates: list[list[np.ndarray]] = [[], []]
-        for c, name in enumerate(columns.channels[1:], 1):
-            group = covariates[c > len(columns.past)]
-            group.append(filled[:, c : c + 1])
-            if name in recipe.flagged:
-                group.append(observed[:, c : c + 1])
-        days = calendar.features(self.table.stamps(k), recipe.calendar)
-        nothing = np.zeros((len(scaled), 0), np.float32)
-        past, future = np.concatenate([nothing, *covariates[0]], 1), np.concatenate([nothing, *covariates[1], days], 1)
-        return filled[:, 0], seasonal, past, future
+    def _inputs(self) -> Iterator[Arrays]:
+        """Of some steps at a time: y, y with gaps filled from seasons before, where it was seen, past and future covariates."""
+        recipe, table, columns = self.recipe, self.table, self.recipe.columns
+        nothing_yet = np.full((1, table.values.values.shape[1]), np.nan), np.full(recipe.season, np.nan)
+        last, last_season = nothing_yet
+        for part in parts_of(table.values, recipe.season):
+            if part.begin == 0:
+                last, last_season = nothing_yet
+            scaled = self.scaling.apply(part.values, part.series)
+            forward = fill_forward(np.concatenate([last, scaled]))[1:]
+            seasonal, last_season = fill_seasons_after(last_season, scaled[:, 0], forward[:, 0])
+            last = forward[-1:]
+            filled, observed = np.nan_to_num(forward).astype(np.float32), (~np.isnan(scaled)).astype(np.float32)
+            covariates: list[list[np.ndarray]] = [[], []]
+            for c, name in enumerate(columns.channels[1:], 1):
+                group = covariates[c > len(columns.past)]
+                group.append(filled[:, c : c + 1])
+                if name in recipe.flagged:
+                    group.append(observed[:, c : c + 1])
+            steps = np.arange(part.begin, part.begin + len(scaled))
+            days = calendar.features(table.frequency.stamps(int(table.starts[part.series]), steps), recipe.calendar)
+            nothing = np.zeros((len(scaled), 0), np.float32)
+            yield {
+                "y": filled[:, 0],
+                "seasonal": seasonal,
+                "seen": observed[:, 0],
+                "past": np.concatenate([nothing, *covariates[0]], 1),
+                "future": np.concatenate([nothing, *covariates[1], days], 1),
+            }
 
 
 def fill_forward(values: Float64[np.ndarray, "T C"]) -> Float64[np.ndarray, "T C"]:
@@ -150,11 +163,64 @@ def fill_forward(values: Float64[np.ndarray, "T C"]) -> Float64[np.ndarray, "T C
 
 def fill_seasons(values: Float64[np.ndarray, " T"], season: int) -> Float64[np.ndarray, " T"]:
     """NaN replaced by the number a season before it; where there is none, by the last number before it, and else by 0."""
+    return fill_seasons_after(np.full(season, np.nan), values, fill_forward(values[:, None])[:, 0])[0]
+
+
+def fill_seasons_after(
+    before: Float64[np.ndarray, " season"], values: Float64[np.ndarray, " T"], forward: Float64[np.ndarray, " T"]
+) -> tuple[Float64[np.ndarray, " T"], Float64[np.ndarray, " season"]]:
+    """`fill_seasons` of values that go on with a series at the start of a season, and the season that they leave behind.
+
+    Args:
+        before: the season before, filled; NaN where there is nothing to fill with.
+        forward: the values, filled with the last number before.
+    """
+    season = len(before)
     num_seasons = -(-len(values) // season)
-    table = np.full(num_seasons * season, np.nan)
-    table[: len(values)] = values
-    filled = fill_forward(table.reshape(num_seasons, season)).reshape(-1)[: len(values)]
-    return np.nan_to_num(np.where(np.isnan(filled), fill_forward(values[:, None])[:, 0], filled))
+    table = np.full((num_seasons + 1) * season, np.nan)
+    table[:season], table[season : season + len(values)] = before, values
+    table = fill_forward(table.reshape(num_seasons + 1, season))
+    filled = table.reshape(-1)[season : season + len(values)]
+    return np.nan_to_num(np.where(np.isnan(filled), forward, filled)), table[-1]
+
+
+class Part(NamedTuple):
+    """Some steps of one series."""
+
+    series: int
+    begin: int
+    values: Float64[np.ndarray, "T C"]
+
+
+def parts_of(values: Ragged, season: int) -> Iterator[Part]:
+    """All steps in order; those of a long series some whole seasons at a time."""
+    size = -(-BLOCK // (season * max(1, values.values.shape[1]))) * season
+    for k, whole in enumerate(values):
+        for begin in range(0, len(whole), size):
+            yield Part(k, begin, whole[begin : begin + size])
+
+
+def keep(
+    table: SeriesTable, parts: Callable[[], Iterator[Arrays]], forms: Mapping[str, tuple[DTypeLike, tuple[int, ...]]]
+) -> dict[str, np.ndarray]:
+    """Arrays over all steps of a table, made part by part: in memory, or where the table is mapped, in temporary files.
+
+    Args:
+        forms: name -> type, and axes of one step.
+    """
+
+    def make(writer: Writer) -> Mapping[str, Any]:
+        with ExitStack() as stack:
+            arrays = {
+                name: stack.enter_context(writer.array(name, dtype, axes)) for name, (dtype, axes) in forms.items()
+            }
+            for part in parts():
+                for name, array in arrays.items():
+                    array.append(part[name])
+        return {}
+
+    found = in_temporary_files(make, "forecaster", table.folder) if table.told else in_memory(make)
+    return {name: np.asarray(found[name].values) for name in forms}
 
 
 def _tensor(values: np.ndarray) -> Tensor:

@@ -11,6 +11,7 @@ from carrousel.data.frequency import Frequency
 from carrousel.data.readers.series import SeriesColumns, SeriesTable
 from carrousel.data.readers.static import Static
 from carrousel.data.scaling import Scaling
+from carrousel.data.stretches import Stretches
 from carrousel.data.windows import Split
 from carrousel.models.forecaster import calendar
 from carrousel.models.forecaster.metrics import naive_error
@@ -50,7 +51,8 @@ class Recipe:
         season = model.season or frequency.season
         parts = [part[:end] for part, end in zip(table.values, split.train_ends.tolist(), strict=True)]
         channels = table.columns.channels
-        has_gaps = np.any([np.isnan(part).any(0) for part in parts], 0)
+        known = Stretches.of(table.values).cut(split.train_ends * 0, split.train_ends)
+        has_gaps = np.any([np.isnan(block).any(0) for block in known.blocks()], 0)
         ends = [
             int(frequency.stamps(int(s), np.array([len(part)]))[0]) for s, part in zip(table.starts, parts, strict=True)
         ]

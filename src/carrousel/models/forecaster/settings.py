@@ -36,6 +36,8 @@ class DataSettings(Section):
     """what becomes of steps without a row; filled ones count as not observed"""
     skip_bad: bool = False
     """count malformed rows and leave them out"""
+    store: str | None = None
+    """path of a folder to keep the data in as numbers; null keeps it in memory, or from 256 MB of files on in temporary ones"""
     valid: float | int | str = 0.1
     """first date for validation, or how much of the time it takes; it chooses the weights that are kept"""
     test: float | int | str = 0.1

@@ -77,6 +77,7 @@ class LanguageModelKind(Kind[LanguageModelSettings]):
             examples=examples,
             sample=sample,
             gates=lambda network: gates(network, text),
+            store=text.store,
             notes={"symbols": len(text.vocabulary), "unknown_part": text.unknown_part, "skipped": text.skipped},
         )
 

@@ -12,16 +12,16 @@ import numpy as np
 from jaxtyping import Int64, Integer
 
 from carrousel.data import SAMPLES, Faults, Tokens, read_corpus, split
+from carrousel.data.lazy import in_chunks
 from carrousel.data.readers.plain import (
     Subwords,
     characters_of,
     cut,
-    in_chunks,
     read_bytes,
     read_pieces,
     words,
-    write_ids,
 )  # fmt: skip
+from carrousel.data.store import StoreWriter, stored, told
 from carrousel.errors import ConfigError
 from carrousel.models.language_model.settings import DataSettings
 from carrousel.models.language_model.vocabularies import (
@@ -30,8 +30,8 @@ from carrousel.models.language_model.vocabularies import (
     SubwordVocabulary,
     Vocabulary,
     WordVocabulary,
+    vocabulary_of,
 )  # fmt: skip
-from carrousel.train.distributed import rank
 
 Pieces = Callable[[], Iterator[str]]
 """The pieces of a text, from its begin each time it is called."""
@@ -50,6 +50,7 @@ class Text:
         train: its symbols.
         valid: those held out.
         skipped: how many malformed bytes were left out, in words; empty for none.
+        store: where the numbers are kept, as a sentence; empty where they are in memory.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Text:
     train: Integer[np.ndarray, " T"]
     valid: Integer[np.ndarray, " T_valid"]
     skipped: str = ""
+    store: str = ""
 
     @cached_property
     def counts(self) -> Int64[np.ndarray, " C"]:
@@ -105,26 +107,90 @@ def read_training_text(
     Raises:
         ConfigError, DataError: a file or setting that cannot be used.
     """
-    faults = Faults(where, settings.skip_bad)
-    if lines is not None:
-        name, source = "lines", f"{len(lines):,} lines"
-        parts = [_again(part) for part in split("\n".join(lines) + "\n")]
-    elif settings.text in SAMPLES or _is_plain(settings):
-        corpus = read_corpus(settings.text, window=window, batch_size=batch_size, where=where)
-        name, source, parts = corpus.name, corpus.source, [_again(corpus.train), _again(corpus.valid)]
-    elif settings.unit == "byte":
+    if settings.unit == "byte" and lines is None and settings.text not in SAMPLES and not _is_plain(settings):
         return _bytes_of(settings, where)
-    else:
-        name, source, parts = Path(settings.text).stem, settings.text, _file_parts(settings, faults)
-    if settings.valid is not None:
-        parts[1] = _of_file(Path(settings.valid), faults)
-    vocabulary = _vocabulary_of(settings, parts[0], where)
-    store = None if settings.store is None else Path(settings.store)
-    train, valid = (
-        _ids_of(vocabulary, part, None if store is None else store / f"{part_name}-{rank()}")
-        for part_name, part in zip(("train", "valid"), parts, strict=True)
+    material = _material_of(settings, window, batch_size, where, lines)
+    if settings.store is not None:
+        return _kept(settings, material, Path(settings.store), where)
+    faults = Faults(where, settings.skip_bad)
+    vocabulary, parts = _read(settings, material, faults)
+    train, valid = (_ids_of(vocabulary, part) for part in parts)
+    return Text(material.name, material.source, vocabulary, train, valid, faults.report())
+
+
+@dataclass(frozen=True)
+class _Material:
+    """The text that the settings name, unread where it is a file.
+
+    Attributes:
+        parts: what is malformed goes to these -> the training part and the held-out part.
+        files: that they are read from.
+        content: a digest of what is not read from a file.
+    """
+
+    name: str
+    source: str
+    parts: Callable[[Faults], list[Pieces]]
+    files: Sequence[Path] = ()
+    content: str = ""
+
+
+def _material_of(
+    settings: DataSettings, window: int, batch_size: int, where: str, lines: Sequence[str] | None
+) -> _Material:
+    valid = None if settings.valid is None else Path(settings.valid)
+
+    def of_strings(name: str, source: str, train: str, held_out: str) -> _Material:
+        digest = hashlib.sha256(f"{train}\0{held_out}".encode("utf-8", "surrogatepass")).hexdigest()
+        files = [] if valid is None else [valid]
+        return _Material(
+            name,
+            source,
+            lambda faults: [_again(train), *(_of_file(file, faults) for file in files), _again(held_out)][:2],
+            files,
+            digest,
+        )
+
+    if lines is not None:
+        return of_strings("lines", f"{len(lines):,} lines", *split("\n".join(lines) + "\n"))
+    if settings.text in SAMPLES or _is_plain(settings):
+        corpus = read_corpus(settings.text, window=window, batch_size=batch_size, where=where)
+        return of_strings(corpus.name, corpus.source, corpus.train, corpus.valid)
+    files = [Path(settings.text), *([] if valid is None else [valid])]
+    return _Material(Path(settings.text).stem, settings.text, lambda faults: _file_parts(settings, faults), files)
+
+
+def _read(settings: DataSettings, material: _Material, faults: Faults) -> tuple[Vocabulary, list[Pieces]]:
+    """The vocabulary of the training part, and both parts."""
+    again = Faults(faults.where, faults.skip_bad)  # the training part is read twice, and counted once
+    return _vocabulary_of(settings, material.parts(again)[0], faults.where), material.parts(faults)
+
+
+def _kept(settings: DataSettings, material: _Material, folder: Path, where: str) -> Text:
+    """The text as numbers that are written to a folder once and then mapped from there."""
+
+    def make(writer: StoreWriter) -> dict[str, Any]:
+        faults = Faults(where, settings.skip_bad)
+        vocabulary, parts = _read(settings, material, faults)
+        for name, part in zip(("train", "valid"), parts, strict=True):
+            with writer.array(name, vocabulary.dtype) as ids:
+                ids.extend(_chunks_of_ids(vocabulary, part))
+        return {"vocabulary": vocabulary.to_dict(), "report": faults.report()}
+
+    how = settings.model_dump(include={"unit", "min_count", "max_size", "skip_bad"})
+    files = [*material.files, *([] if settings.tokenizer is None else [Path(settings.tokenizer)])]
+    about = {"text": 1, **how, "has_valid": settings.valid is not None, "content": material.content}
+    store = stored(folder / "text", files, about, make, where)
+    found = store.description
+    return Text(
+        material.name,
+        material.source,
+        vocabulary_of(found["vocabulary"]),
+        store["train"].values,
+        store["valid"].values,
+        found["report"],
+        told(folder, [store]),
     )
-    return Text(name, source, vocabulary, train, valid, faults.report())
 
 
 def read_ids(vocabulary: Vocabulary, path: Path, where: str) -> Integer[np.ndarray, " T"]:
@@ -135,12 +201,12 @@ def read_ids(vocabulary: Vocabulary, path: Path, where: str) -> Integer[np.ndarr
     """
     if isinstance(vocabulary, ByteVocabulary):
         return read_bytes(path, where)
-    return _ids_of(vocabulary, _of_file(path, Faults(where)), None)
+    return _ids_of(vocabulary, _of_file(path, Faults(where)))
 
 
 def ids_of_lines(vocabulary: Vocabulary, lines: Sequence[str]) -> Integer[np.ndarray, " T"]:
     """The symbols of lines of text, each with its end."""
-    return _ids_of(vocabulary, _again("\n".join(lines) + "\n"), None)
+    return _ids_of(vocabulary, _again("\n".join(lines) + "\n"))
 
 
 def _is_plain(settings: DataSettings) -> bool:
@@ -187,15 +253,15 @@ def _vocabulary_of(settings: DataSettings, train: Pieces, where: str) -> Vocabul
             return SubwordVocabulary(Subwords.read(cast(str, settings.tokenizer), where))
 
 
-def _ids_of(vocabulary: Vocabulary, pieces: Pieces, path: Path | None) -> Integer[np.ndarray, " T"]:
-    """The symbols of a text, in memory, or written to `path` and mapped from there."""
-    chunks: Iterator[Any] = pieces()
-    encode: Callable[[Any], Any] = vocabulary.encode
+def _chunks_of_ids(vocabulary: Vocabulary, pieces: Pieces) -> Iterator[Integer[np.ndarray, "..."]]:
     if isinstance(vocabulary, WordVocabulary):
-        chunks, encode = in_chunks(words(pieces())), vocabulary.tokens.encode
-    if path is not None:
-        return write_ids(path, chunks, encode, vocabulary.dtype)
-    encoded = [encode(chunk) for chunk in chunks]
+        return (vocabulary.tokens.encode(chunk) for chunk in in_chunks(words(pieces())))
+    return (vocabulary.encode(piece) for piece in pieces())
+
+
+def _ids_of(vocabulary: Vocabulary, pieces: Pieces) -> Integer[np.ndarray, " T"]:
+    """The symbols of a text, in memory."""
+    encoded = list(_chunks_of_ids(vocabulary, pieces))
     return np.concatenate(encoded) if encoded else np.zeros(0, vocabulary.dtype)
 
 

@@ -18,8 +18,7 @@ def unit_for_unit(train: Pairs) -> dict[str, str]:
     Source: Brown, Della Pietra, Della Pietra and Mercer, "The Mathematics of Statistical Machine Translation", Computational
     Linguistics 19(2), 1993, model 1, without its empty word.
     """
-    sources = Tokens.of((unit for side in train.sources for unit in side), specials=())
-    targets = Tokens.of((unit for side in train.targets for unit in side), specials=())
+    sources, targets = (Tokens.of_counts(sides.counts(), specials=()) for sides in (train.sources, train.targets))
     if not len(targets):
         return {}
     read, written, group, occurs = _links(train, sources, targets)

@@ -18,10 +18,15 @@ def pair_batches(pairs: Pairs, network: Seq2SeqNetwork, batch_size: int, seed: i
         seed: draws the order.
     """
 
+    read = network.source.encode(pairs.sources.strings).astype(
+        np.int64
+    )  # the network's number of each unit of the data
+    written = network.target_ids(pairs.targets.strings)
+
     def batch(rows: Int64[np.ndarray, " B"], number: int) -> PairBatch:
         chosen: list[int] = rows.tolist()
-        sources, targets = ([side[k] for k in chosen] for side in (pairs.sources, pairs.targets))
-        return network.batch(sources, targets, number, chosen)
+        sources, targets = [read[pairs.sources.ids[k]] for k in chosen], [written[pairs.targets.ids[k]] for k in chosen]
+        return network.batch_of_ids(sources, targets, number, chosen)
 
-    lengths = np.array([len(one) + len(other) for one, other in zip(pairs.sources, pairs.targets, strict=True)])
+    lengths = pairs.sources.lengths + pairs.targets.lengths
     return BatchesOf(Bucketed(lengths, batch_size, seed), batch)

@@ -1,7 +1,6 @@
 """CTC: no decoder; every step that the encoder takes writes one unit or none."""
 
-from itertools import pairwise
-
+import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -28,18 +27,19 @@ def fitting(pairs: Pairs, repeats: int, skip_bad: bool, where: str) -> tuple[Pai
     Raises:
         DataError: a target does not fit its source, or none does.
     """
-    kept: list[int] = []
-    for k, (source, target) in enumerate(zip(pairs.sources, pairs.targets, strict=True)):
-        needed = len(target) + sum(one == other for one, other in pairwise(target))
-        if needed <= repeats * len(source):
-            kept.append(k)
-        elif not skip_bad:
+    is_fitting = np.zeros(len(pairs), bool)
+    steps = repeats * pairs.sources.lengths
+    for k, target in enumerate(pairs.targets.ids):
+        needed = len(target) + int((target[1:] == target[:-1]).sum())
+        is_fitting[k] = needed <= steps[k]
+        if not is_fitting[k] and not skip_bad:
             raise DataError(
-                f"{where}: {pairs.places[k]} has {repeats * len(source)} steps for a target that needs {needed}, expected as many: "
+                f"{where}: {pairs.places[k]} has {steps[k]} steps for a target that needs {needed}, expected as many: "
                 "ctc writes one unit a step, and a blank between equal ones. Raise model.repeats, or leave such pairs out: "
                 "data.skip_bad=true"
             )
-    if not kept:
+    kept = np.flatnonzero(is_fitting)
+    if not len(kept):
         raise DataError(f"{where}: no target fits its source, expected at least 1. Raise model.repeats.")
     num_left = len(pairs) - len(kept)
     return pairs.some(kept), f"{where}: pairs left out, as too long for ctc: {num_left:,}." if num_left else ""

@@ -1,14 +1,18 @@
 """The kind `seq2seq`: pairs of sequences; from one side the other is written."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Int64
 from torch import nn
 
 from carrousel.data.tokens import Tokens
-from carrousel.errors import ConfigError
+from carrousel.errors import ConfigError, DataError
 from carrousel.models.edits import edit_distance
 from carrousel.models.encoder import draw_for
 from carrousel.models.gates import gates_of
@@ -16,17 +20,22 @@ from carrousel.models.samples import sample_files
 from carrousel.models.seq2seq.baselines import unit_for_unit
 from carrousel.models.seq2seq.batches import pair_batches
 from carrousel.models.seq2seq.ctc import fitting
-from carrousel.models.seq2seq.figures import RATES, figures_of
-from carrousel.models.seq2seq.network import PairBatch, Seq2SeqNetwork
+from carrousel.models.seq2seq.figures import RATES, Tally
+from carrousel.models.seq2seq.network import BATCH_SIZE, PairBatch, Seq2SeqNetwork
 from carrousel.models.seq2seq.reading import pairs_of, sources_of
 from carrousel.models.seq2seq.settings import Seq2SeqSettings
-from carrousel.models.seq2seq.units import Pairs, SourceUnit, TargetUnit, join
+from carrousel.models.seq2seq.units import Pairs, References, SourceUnit, TargetUnit, join
 from carrousel.models.seq2seq.writers import new_writer
 from carrousel.train.kind import Example, Figures, Kind, Prepared
 from carrousel.train.loop import Loss
 
-NUM_EXAMPLES, NUM_SHOWN, CHUNK = 50, 10, 1_000
+NUM_EXAMPLES, NUM_SHOWN, CHUNK = 50, 10, 4 * BATCH_SIZE
+MANY_UNKNOWN, MOST_UNKNOWN = 0.1, 0.5  # parts of the units on one side: more are told, or refused
 OPTIONS = ("beam", "n_best", "length_penalty")
+
+
+class UnknownUnitsWarning(UserWarning):
+    """Many units of the pairs to measure on were never learned; the figures are those of such pairs."""
 
 
 class Seq2SeqKind(Kind[Seq2SeqSettings]):
@@ -41,7 +50,7 @@ class Seq2SeqKind(Kind[Seq2SeqSettings]):
         train, valid, report = _read(settings, where, data)
         network = new_network(settings, train)
         batches = pair_batches(train, network, settings.train.batch_size, settings.train.seed)
-        held_out, sampling = valid.references(), settings.sampling
+        held_out, sampling = valid.references, settings.sampling
 
         def loss(network: nn.Module, batch: PairBatch, carried: Any) -> Loss:
             share = sampling.share(batch.number)
@@ -64,9 +73,10 @@ class Seq2SeqKind(Kind[Seq2SeqSettings]):
             size=f"{len(train):,} pairs; {len(held_out):,} sources with {len(valid):,} targets are held out",
             baselines=lambda: baselines(train, valid, network.units),
             examples=lambda network: examples(network, valid),
-            sample=lambda network: _shown(network, list(held_out)[:NUM_SHOWN]),
-            gates=lambda network: _gates(network, next(iter(held_out))),
+            sample=lambda network: _shown(network, held_out.sources[:NUM_SHOWN]),
+            gates=lambda network: _gates(network, held_out.sources[0]),
             ids=ids,
+            store=train.told,
             notes={"padding_saved": round(batches.order.padding_saved, 3)} | ({"skipped": report} if report else {}),
         )
 
@@ -75,8 +85,10 @@ class Seq2SeqKind(Kind[Seq2SeqSettings]):
         return Seq2SeqNetwork.from_pretrained(folder, where=where)
 
     def evaluate(self, network: Seq2SeqNetwork, data: Any, where: str = "evaluate") -> Figures:
-        """Figures on pairs: a file of them, or a list."""
-        return measure(network, pairs_of(data, network.units, where)[0])
+        """Figures on pairs: a file of them, or a list; errors as `check_known`."""
+        pairs, _ = pairs_of(data, network.units, where)
+        check_known(network, pairs, f"{where}: {data if isinstance(data, (str, Path)) else 'data'}")
+        return measure(network, pairs)
 
     def predict(self, network: Seq2SeqNetwork, data: Any, where: str = "predict", **options: Any) -> Iterator[str]:
         """Lines of source, tab, target: for each source its best target, or several lines with `n_best`.
@@ -109,54 +121,103 @@ def new_network(settings: Seq2SeqSettings, train: Pairs) -> Seq2SeqNetwork:
     """A fresh network with the vocabularies of the training pairs."""
     units: tuple[SourceUnit, TargetUnit] = (settings.data.source_units, settings.data.target_units)
     min_count = settings.data.min_count
-    source = Tokens.of((unit for side in train.sources for unit in side), min_count)
-    target = Tokens.of((unit for side in train.targets for unit in side), min_count)
+    source, target = (Tokens.of_counts(sides.counts(), min_count) for sides in (train.sources, train.targets))
     if units[1] == "positions":
         target = Tokens(())
     decoding = settings.decoding
     if decoding.max_length is None:
-        longest = max(len(side) for side in train.targets)
+        longest = int(train.targets.lengths.max())
         decoding = decoding.model_copy(update={"max_length": 1 + longest + (longest + 1) // 2})
     return new_writer(source, target, units, settings.model, decoding)
 
 
 def measure(network: Seq2SeqNetwork, pairs: Pairs) -> dict[str, float]:
-    """Figures of the best targets, held against all that are right for a source."""
-    held_out = pairs.references()
-    written = [best.units for best, *_ in network.translate(list(held_out))]
-    return figures_of(written, list(held_out.values()), network.units[1])
+    """Figures of the best targets, held against all that are right for a source; some sources at a time, like lengths together."""
+    held_out = pairs.references
+    by_length = np.argsort(held_out.sources.lengths, kind="stable")
+
+    def write(sources: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        return [best.units for best, *_ in network.translate(sources)]
+
+    return _figures(held_out, write, network.units[1], by_length)
 
 
 def baselines(train: Pairs, valid: Pairs, units: tuple[SourceUnit, TargetUnit]) -> Mapping[str, tuple[Figures, str]]:
     """Figures of answers that need no network."""
-    held_out = valid.references()
-    references = list(held_out.values())
+    held_out = valid.references
     if units[1] == "positions":
-        in_order = [tuple(str(k + 1) for k in range(len(source))) for source in held_out]
-        return {"in order": (figures_of(in_order, references, units[1]), "all positions, in the order of the source")}
+
+        def in_order(sources: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+            return [tuple(str(k + 1) for k in range(len(source))) for source in sources]
+
+        return {
+            "in order": (_figures(held_out, in_order, units[1]), "all positions, in the order of the source"),
+        }
     known = unit_for_unit(train)
-    written = [tuple(known[unit] for unit in source if unit in known) for source in held_out]
-    found = {
-        "unit for unit": (
-            figures_of(written, references, units[1]),
-            "each source unit by the unit it most often stands for",
-        )
-    }
+
+    def one_by_one(sources: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        return [tuple(known[unit] for unit in source if unit in known) for source in sources]
+
+    about = "each source unit by the unit it most often stands for"
+    found = {"unit for unit": (_figures(held_out, one_by_one, units[1]), about)}
     if units[0] == units[1]:
-        found["copy"] = (figures_of(list(held_out), references, units[1]), "the source as it is")
+        found["copy"] = (_figures(held_out, _as_they_are, units[1]), "the source as it is")
     return found
+
+
+def _figures(
+    held_out: References,
+    write: Callable[[Sequence[tuple[str, ...]]], list[tuple[str, ...]]],
+    unit: TargetUnit,
+    order: Int64[np.ndarray, " K"] | None = None,
+) -> dict[str, float]:
+    """Figures of what is written from sources, some at a time, in this order."""
+    tally, rows = Tally(unit), np.arange(len(held_out)) if order is None else order
+    for begin in range(0, len(rows), CHUNK):
+        some: list[int] = rows[begin : begin + CHUNK].tolist()
+        sources, right = [held_out.sources[k] for k in some], [held_out.targets(k) for k in some]
+        tally.add(write(sources), right)
+    return tally.figures()
+
+
+def _as_they_are(sources: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    return list(sources)
 
 
 def examples(network: Seq2SeqNetwork, pairs: Pairs) -> Sequence[Example]:
     """The worst of the first held-out sources, by edits a unit."""
-    held_out, (read, unit) = pairs.references(), network.units
-    some = list(held_out)[: 10 * NUM_EXAMPLES]
+    held_out, (read, unit) = pairs.references, network.units
+    some = held_out.sources[: 10 * NUM_EXAMPLES]
     found: list[Example] = []
-    for source, (best, *_) in zip(some, network.translate(some), strict=True):
-        right = min(held_out[source], key=lambda one: edit_distance(best.units, one))
+    for k, (source, (best, *_)) in enumerate(zip(some, network.translate(some), strict=True)):
+        right = min(held_out.targets(k), key=lambda one: edit_distance(best.units, one))
         badness = edit_distance(best.units, right) / max(len(right), 1)
         found.append(Example(join(source, read), join(right, unit), join(best.units, unit), badness))
     return sorted(found, key=lambda one: -one.loss)[:NUM_EXAMPLES]
+
+
+def check_known(network: Seq2SeqNetwork, pairs: Pairs, where: str) -> None:
+    """Refuse pairs of another task, by their units, and warn of many that are not known.
+
+    Args:
+        where: what to name in front of an error, the data included.
+
+    Raises:
+        DataError: fewer than half of the units on one side were learned.
+    """
+    is_text = network.units[1] != "positions"
+    sides = (("source", pairs.sources, network.source), ("target", pairs.targets, network.target))[: 1 + is_text]
+    for (side, found, tokens), unit in zip(sides, network.units, strict=False):
+        counts = found.counts()
+        unknown = Counter({one: count for one, count in counts.items() if one not in tokens})
+        if unknown.total() <= MANY_UNKNOWN * counts.total():
+            continue
+        shown = ", ".join(f"{one!r} {count:,}" for one, count in unknown.most_common(NUM_SHOWN))
+        what = f"{where} has {unknown.total():,} of {counts.total():,} {side} {unit} that were never learned ({shown}"
+        what += " ...)" if len(unknown) > NUM_SHOWN else ")"
+        if unknown.total() > MOST_UNKNOWN * counts.total():
+            raise DataError(f"{what}, expected few. Check that it is the right file, a source and a target a line.")
+        warnings.warn(f"{what}.", UnknownUnitsWarning, stacklevel=3)
 
 
 def _read(settings: Seq2SeqSettings, where: str, data: Any) -> tuple[Pairs, Pairs, str]:
@@ -166,12 +227,14 @@ def _read(settings: Seq2SeqSettings, where: str, data: Any) -> tuple[Pairs, Pair
     if data is None and not named.train:
         raise ConfigError(f"{where}: data.train is not set, expected a file of pairs. Name one: data.train=FILE")
     reports: list[str] = []
-    train, report = pairs_of(named.train if data is None else data, units, where, named.skip_bad)
+    store = None if named.store is None else Path(named.store)
+    places = [None if store is None else store / part for part in ("train", "valid")]
+    train, report = pairs_of(named.train if data is None else data, units, where, named.skip_bad, places[0])
     reports.append(report)
     if named.valid is None:
         train, valid = train.hold_out(settings.train.seed, where)
     else:
-        valid, report = pairs_of(named.valid, units, where, named.skip_bad)
+        valid, report = pairs_of(named.valid, units, where, named.skip_bad, places[1])
         reports.append(report)
     if settings.model.attention == "ctc":
         train, report = fitting(train, settings.model.repeats, named.skip_bad, where)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Self, cast
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
 from carrousel.cell import Cell
@@ -150,13 +150,23 @@ class Seq2SeqNetwork(Network):
         rows: Sequence[int] = (),
     ) -> PairBatch:
         """Pairs as tensors on the network's device."""
-        source, source_lengths = self.source_ids(sources)
-        ids = [self.target_ids(target) for target in targets]
+        source_ids = [self.source.encode(source).astype(np.int64) for source in sources]
+        return self.batch_of_ids(source_ids, [self.target_ids(target) for target in targets], number, rows)
+
+    def batch_of_ids(
+        self,
+        sources: Sequence[Integer[np.ndarray, "..."]],
+        targets: Sequence[Integer[np.ndarray, "..."]],
+        number: int = 0,
+        rows: Sequence[int] = (),
+    ) -> PairBatch:
+        """The same from the numbers of units, as `source.encode` and `target_ids` give them."""
+        ids, source_lengths = (torch.from_numpy(part).to(self.device) for part in pad(sources))
         edge = np.array([BOUNDARY])
-        read, lengths = pad([np.concatenate([edge, one]) for one in ids])
-        written, _ = pad([np.concatenate([one, edge]) for one in ids])
+        read, lengths = pad([np.concatenate([edge, one]) for one in targets])
+        written, _ = pad([np.concatenate([one, edge]) for one in targets])
         read, written, lengths = (torch.from_numpy(part).to(self.device) for part in (read, written, lengths))
-        return PairBatch(source, source_lengths, read, written, lengths, number, rows)
+        return PairBatch(ids, source_lengths, read, written, lengths, number, rows)
 
     def source_ids(self, sources: Sequence[Sequence[str]]) -> tuple[Tensor, Tensor]:
         """The numbers of sources' units (source, B), and their lengths."""

@@ -1,17 +1,21 @@
 """Pairs and sources from a user's file, or from Python objects."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from carrousel.data.faults import Faults
+from carrousel.data.kept import Writer, kept
 from carrousel.data.opening import read_lines
-from carrousel.data.readers.pairs import read_pairs
+from carrousel.data.readers.pairs import pair_rows
+from carrousel.data.readers.records import some
 from carrousel.errors import DataError
-from carrousel.models.seq2seq.units import Pairs, Side, SourceUnit, TargetUnit, cut
+from carrousel.models.seq2seq.units import Pairs, Side, SourceUnit, TargetUnit, cut, write_pairs
 
 
-def pairs_of(data: Any, units: tuple[SourceUnit, TargetUnit], where: str, skip_bad: bool = False) -> tuple[Pairs, str]:
+def pairs_of(
+    data: Any, units: tuple[SourceUnit, TargetUnit], where: str, skip_bad: bool = False, store: Path | None = None
+) -> tuple[Pairs, str]:
     """Pairs, and what to report of lines that were skipped.
 
     Args:
@@ -20,15 +24,31 @@ def pairs_of(data: Any, units: tuple[SourceUnit, TargetUnit], where: str, skip_b
         units: of sources and of targets.
         where: what to name in front of an error.
         skip_bad: leave out malformed lines and count them.
+        store: folder to keep the pairs of a file in; without one they are kept in memory, or, of a large file, in temporary files.
 
     Raises:
         DataError: the file or an object cannot be used.
     """
     if not isinstance(data, (str, Path)):
         return Pairs.of(data, units, where), ""
-    records = read_pairs(data, skip_bad=skip_bad, where=where)
-    places = [f"{data}, line {one.line:,}" for one in records]
-    return Pairs.of([(one.source, one.target) for one in records], units, where, places), records.faults.report()
+    path, faults = Path(data), Faults(where, skip_bad)
+
+    def make(writer: Writer) -> Mapping[str, Any]:
+        line = 0
+
+        def rows() -> Iterator[tuple[Sequence[Side], str]]:
+            nonlocal line
+            for pair in some(path, pair_rows(path, 0, 1, faults), faults, "pair"):
+                line = pair.line
+                yield (pair.source, pair.target), f"{path}, line {line:,}"
+
+        said = write_pairs(writer, rows(), units, where, lambda: line)
+        return {**said, "report": faults.report()}
+
+    found = kept(store, [path], {"form": "pairs", "units": units, "skip_bad": skip_bad}, make, where)
+    return Pairs.opened(found, str(path).replace("{", "{{").replace("}", "}}") + ", line {:,}"), found.description[
+        "report"
+    ]
 
 
 def sources_of(data: str | Path | Sequence[Side], unit: SourceUnit, where: str) -> Iterator[tuple[str, ...]]:

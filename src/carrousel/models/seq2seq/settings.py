@@ -30,6 +30,8 @@ class Seq2SeqDataSettings(Section):
     """how often a unit must occur in the training pairs to be known"""
     skip_bad: bool = False
     """count malformed lines and go on; false stops at the first and names it"""
+    store: str | None = None
+    """path of a folder to keep the data in as numbers; null keeps it in memory, or from 256 MB of files on in temporary ones"""
 
 
 class Seq2SeqModelSettings(RecurrentSettings):

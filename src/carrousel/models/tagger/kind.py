@@ -1,8 +1,7 @@
 """The kind `tagger`: a tag for each word of a sentence, such as its part of speech or the name it belongs to."""
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +9,24 @@ import numpy as np
 import torch
 
 from carrousel.data.batches import BatchesOf, Bucketed
+from carrousel.data.faults import Faults
+from carrousel.data.lazy import in_chunks
+from carrousel.data.store import told
 from carrousel.data.tokens import Tokens
 from carrousel.data.vectors import Vectors, read_vectors
 from carrousel.errors import ConfigError, DataError
-from carrousel.heads.legal_tags import SCHEMES, is_legal
 from carrousel.models.encoder import draw_for
 from carrousel.models.gates import gates_of
 from carrousel.models.samples import sample_files
-from carrousel.models.spans import convert
-from carrousel.models.tagger.figures import Tags, baselines, figures_of, have_spans, worst
+from carrousel.models.tagger.figures import baselines, figures_of, have_spans, worst
+from carrousel.models.tagger.material import Tags, encoded_of, fingerprint_of, read_parts, schemes_of, unknown_part
 from carrousel.models.tagger.network import SIZES, TaggerNetwork
 from carrousel.models.tagger.sentences import (
+    AT_ONCE,
+    File,
     Sentences,
     check_option,
-    held_out,
     read_plain,
-    read_sentences,
     split_sentences,
     tagged_sentences,
 )
@@ -48,16 +49,19 @@ class TaggerKind(Kind[TaggerSettings]):
 
     def prepare(self, settings: TaggerSettings, where: str = "train", data: Any = None) -> Prepared:
         """As `Kind.prepare`; `data` is a list of sentences, each a list of (word, tag)."""
-        train, valid, source = _parts(settings, where, data)
-        has_spans = have_spans([*train.tags, *valid.tags])
-        learned, scheme, written = _schemes(train.tags, settings.data.scheme, has_spans, where)
+        parts = read_parts(settings, where, data)
+        train, valid = parts.train, parts.valid
+        has_spans = have_spans(chain(train.tags, valid.tags))
+        learned, scheme, written = schemes_of(train.tags, settings.data.scheme, has_spans, where)
         vectors = _vectors(settings, train, where)
         network, once = _network(settings, train, learned, scheme, written, vectors, where)
-        tags = [network.labels.encode(row).astype(np.int64) for row in learned]
-        encoded = network.read.encode(train.words, tags)
+        encoded = encoded_of(settings, network, parts, learned, where)
         order = Bucketed(encoded.lengths, settings.train.batch_size, settings.train.seed)
         loss = _Loss(torch.from_numpy(once), settings.model.unknown_rate, settings.model.loss_per)
-        notes: dict[str, Any] = {"padding_saved": order.padding_saved, "unknown_words": _unknown(network.read, valid)}
+        notes: dict[str, Any] = {
+            "padding_saved": order.padding_saved,
+            "unknown_words": unknown_part(network.read, valid),
+        }
         if vectors is not None:
             notes["words_with_vectors"] = network.read.take_vectors(vectors) / max(len(network.read.words) - 1, 1)
         if scheme is not None:
@@ -67,18 +71,19 @@ class TaggerKind(Kind[TaggerSettings]):
             network=network,
             batches=BatchesOf(order, lambda rows, _: encoded.batch(rows)),
             loss=loss,
-            evaluate=lambda net: figures_of(valid.tags, net.predict(valid.words), has_spans=has_spans),
+            evaluate=lambda net: figures_of(valid.tags, net.tagged(valid.words), has_spans=has_spans),
             monitor="f1" if has_spans else "accuracy",
             is_higher_better=True,
-            name=Path(source).stem if data is None else self.name,
-            source=source,
+            name=Path(train.source).stem if data is None else self.name,
+            source=train.source,
             unit="words" if settings.model.loss_per == "token" else "sentences",
-            fingerprint=_fingerprint(train, valid),
+            fingerprint=fingerprint_of(train, valid),
             size=_size(train, valid),
             baselines=lambda: baselines(train, valid, has_spans),
-            examples=lambda net: worst(valid, net.predict(valid.words)),
+            examples=lambda net: worst(valid, net.tagged(valid.words)),
             gates=lambda net: _gates(net, valid.words[0]),
             ids=lambda batch: [train.places[int(k)] for k in batch.rows],
+            store="" if parts.folder is None else told(parts.folder, parts.stores),
             notes=notes | ({"skipped": skipped} if skipped else {}),
         )
 
@@ -88,15 +93,17 @@ class TaggerKind(Kind[TaggerSettings]):
 
     def evaluate(self, network: TaggerNetwork, data: Any, where: str = "evaluate") -> Figures:
         """Figures on a file of tagged sentences, or on lists of (word, tag); F1 of each type, too, where tags write spans."""
+        has_spans = have_spans([network.labels.strings])
         if isinstance(data, str | Path):
-            columns = network.columns
-            sentences = read_sentences(Path(data), columns["word"], columns["tag"], where=where)
+            file = File(Path(data), network.columns["word"], network.columns["tag"], where=where)
+            tags = (list(sentence.columns[1]) for sentence in file.sentences(Faults(where)))
+            _check_tags(tags, network.labels, f"{where}: {data}")
+            words, tags = ((sentence.columns[k] for sentence in file.sentences(Faults(where))) for k in (0, 1))
         else:
             sentences = tagged_sentences(data, where)
-        _check_tags(sentences.tags, network.labels, f"{where}: {data}" if isinstance(data, str | Path) else where)
-        predicted = network.predict(sentences.words)
-        has_spans = have_spans([network.labels.strings])
-        return figures_of(sentences.tags, predicted, has_spans=has_spans, is_by_type=True)
+            _check_tags(sentences.tags, network.labels, where)
+            words, tags = sentences.words, sentences.tags
+        return figures_of(tags, network.tagged(words), has_spans=has_spans, is_by_type=True)
 
     def predict(self, network: TaggerNetwork, data: Any, where: str = "predict", **options: Any) -> Iterator[str]:
         """A word and its tag a line, a tab between them, and an empty line after each sentence.
@@ -110,14 +117,16 @@ class TaggerKind(Kind[TaggerSettings]):
         form = options.get("input", "columns")
         check_option(where, "input", form, ("columns", "text"))
         if not isinstance(data, str | Path):
-            sentences: Sequence[Sequence[str]] = split_sentences(data, where)
+            sentences: Iterable[Sequence[str]] = split_sentences(data, where)
         elif form == "text":
-            sentences = read_plain(Path(data), where).words
+            sentences = read_plain(Path(data), where)
         else:
-            sentences = read_sentences(Path(data), network.columns["word"], is_tagged=False, where=where).words
-        for words, tags in zip(sentences, network.predict(sentences), strict=True):
-            yield from (f"{word}\t{tag}" for word, tag in zip(words, tags, strict=True))
-            yield ""
+            file = File(Path(data), network.columns["word"], is_tagged=False, where=where)
+            sentences = (sentence.columns[0] for sentence in file.sentences(Faults(where)))
+        for some in in_chunks(sentences, AT_ONCE, len):
+            for words, tags in zip(some, network.predict(some), strict=True):
+                yield from (f"{word}\t{tag}" for word, tag in zip(words, tags, strict=True))
+                yield ""
 
     def starter(self) -> Mapping[str, bytes]:
         """As `Kind.starter`."""
@@ -153,52 +162,21 @@ class _Loss:
         return Loss(network.loss(batch, draw, hidden, self.per), None, num_seen)
 
 
-def _parts(settings: TaggerSettings, where: str, data: Any) -> tuple[Sentences, Sentences, str]:
-    """The sentences to learn from, those to measure on, and where they are from."""
-    section, seed = settings.data, settings.train.seed
-    if data is not None:
-        train, valid = held_out(tagged_sentences(data, where), seed, where)
-        return train, valid, train.source
-    if section.train is None:
-        raise ConfigError(f"{where}: data.train is null, expected the path of a file. Set it: data.train=FILE")
-    parts = [
-        read_sentences(Path(path), section.word_column, section.tag_column, skip_bad=section.skip_bad, where=where)
-        for path in (section.train, section.valid)
-        if path is not None
-    ]
-    train, valid = parts if len(parts) == 2 else held_out(parts[0], seed, where)
-    return train, valid, parts[0].source
-
-
-def _check_tags(tags: Tags, labels: Tokens, where: str) -> None:
+def _check_tags(tags: Iterable[Sequence[str]], labels: Tokens, where: str) -> None:
     """Refuse a file of other tags altogether; some that were never learned are counted as not found.
 
     Raises:
         DataError: no tag is one that was learned, in whatever scheme.
     """
-    found = {tag.rpartition("-")[2] for row in tags for tag in row}
+    given = dict.fromkeys(tag for row in tags for tag in row)
+    found = {tag.rpartition("-")[2] for tag in given}
     known = sorted({tag.rpartition("-")[2] for tag in labels.strings})
     if found and found.isdisjoint(known):
         more = " ..." if len(known) > NUM_SHOWN else ""
         raise DataError(
-            f"{where} has the tag {next(tag for row in tags for tag in row)!r} and no tag that was learned, expected some of "
+            f"{where} has the tag {next(iter(given))!r} and no tag that was learned, expected some of "
             f"{', '.join(known[:NUM_SHOWN])}{more}. Check that it is the right file."
         )
-
-
-def _schemes(tags: Tags, wanted: str, has_spans: bool, where: str) -> tuple[Tags, str | None, str | None]:
-    """The tags as they are learned, their scheme, and the scheme of the data where that is another."""
-    if not has_spans:
-        if wanted != "keep":
-            raise ConfigError(
-                f"{where}: data.scheme is {wanted}, expected keep, since the tags of the data are no B-, I-, E-, S- and O. "
-                "Check data.tag_column, or leave data.scheme out."
-            )
-        return tags, None, None
-    found = next((scheme for scheme in SCHEMES if all(is_legal(row, scheme) for row in tags)), None)
-    if wanted in ("keep", found):
-        return tags, found, None
-    return [convert(row, wanted) for row in tags], wanted, found or "bio"
 
 
 def _vectors(settings: TaggerSettings, train: Sentences, where: str) -> Vectors | None:
@@ -263,12 +241,6 @@ def _network(
     return network, np.array([word in once for word in (*words.strings, *others)])
 
 
-def _unknown(read: WordInput, valid: Sentences) -> float:
-    """The part of the held-out words that are read as unknown."""
-    numbers = read.encode(valid.words).tokens.values[:, 0]
-    return float((numbers == read.words.unknown).mean())
-
-
 def _size(train: Sentences, valid: Sentences) -> str:
     return (
         f"{len(train) + len(valid):,} sentences, {train.num_words + valid.num_words:,} words; "
@@ -281,11 +253,6 @@ def _gates(network: TaggerNetwork, words: Sequence[str]) -> dict[str, Any]:
     batch = network.read.encode([words]).batch(np.zeros(1, np.int64))
     layer: Any = network.encoder.layers[0]
     return gates_of(layer, network.read(batch), words)
-
-
-def _fingerprint(*parts: Sentences) -> str:
-    text = json.dumps([[list(map(list, part.words)), list(map(list, part.tags))] for part in parts], ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 KIND = TaggerKind()

@@ -1,6 +1,6 @@
 """A tagger: words and their letters, bidirectional recurrent layers of any cell, and a CRF or a softmax over the tags."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from carrousel.cell import Cell
 from carrousel.data.batches import Bucketed
+from carrousel.data.lazy import in_chunks
 from carrousel.data.tokens import Tokens
 from carrousel.heads.crf import CRF
 from carrousel.heads.legal_tags import legal_tags
@@ -21,6 +22,7 @@ from carrousel.models.encoder import Encoder
 from carrousel.models.network import Network, read_config
 from carrousel.models.spans import convert
 from carrousel.models.tagger.continued import take_over
+from carrousel.models.tagger.sentences import AT_ONCE
 from carrousel.models.tagger.words import Batch, Encoded, WordInput
 from carrousel.models.transfer import Reading
 
@@ -106,6 +108,11 @@ class TaggerNetwork(Network):
     def predict(self, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
         """The likeliest tags of each sentence, which may be empty."""
         return [tags for ((tags, _),) in self.n_best(sentences, 1)]
+
+    def tagged(self, sentences: Iterable[Sequence[str]]) -> Iterator[list[str]]:
+        """As `predict`, of sentences that need not be in memory together."""
+        for some in in_chunks(sentences, AT_ONCE, len):
+            yield from self.predict(some)
 
     @torch.no_grad()
     def n_best(self, sentences: Sequence[Sequence[str]], n: int) -> list[list[tuple[list[str], float]]]:

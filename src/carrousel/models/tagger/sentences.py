@@ -1,18 +1,25 @@
-"""Tagged sentences: from files, from Python objects, in a part to learn from and one to measure on."""
+"""Tagged sentences: from files, in memory or kept on the disk, from Python objects; a part to learn from and one to measure on."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+from jaxtyping import Int32, Int64
+
 from carrousel.data.faults import Faults
+from carrousel.data.lazy import Chosen, Made, Strings, write_strings
 from carrousel.data.opening import read_lines
-from carrousel.data.readers.conll import read_conll
+from carrousel.data.readers.conll import Sentence, conll_sentences
+from carrousel.data.readers.records import some
 from carrousel.data.splits import a_tenth
+from carrousel.data.store import Store, StoreWriter, stored
 from carrousel.errors import ConfigError, DataError
 
 CONLLU = (".conllu", ".conllup")
 Column = int | str | None
+AT_ONCE = 1 << 16  # words, where a whole file would be too many
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,55 +49,117 @@ class Sentences:
         """Words in all sentences."""
         return sum(map(len, self.words))
 
-    def some(self, rows: Iterable[int]) -> "Sentences":
-        """These sentences."""
-        rows = list(rows)
-        words, tags = ([every[k] for k in rows] for every in (self.words, self.tags))
-        return Sentences(words, tags, [self.places[k] for k in rows], self.source, self.report)
+    def some(self, rows: Int64[np.ndarray, " K"]) -> "Sentences":
+        """These sentences, a view."""
+        words, tags, places = Chosen(self.words, rows), Chosen(self.tags, rows), Chosen(self.places, rows)
+        return Sentences(words, tags, places, self.source, self.report)
 
 
-def read_sentences(
-    path: Path,
-    word_column: Column = None,
-    tag_column: Column = None,
-    *,
-    is_tagged: bool = True,
-    skip_bad: bool = False,
-    where: str = "read_sentences",
-) -> Sentences:
-    """The sentences of a file of CoNLL columns or of CoNLL-U.
+@dataclass(frozen=True)
+class File:
+    """A file of CoNLL columns or of CoNLL-U, and what is read of it.
 
-    Args:
+    Attributes:
+        path: of the file.
         word_column, tag_column: numbers or names; None for FORM and UPOS in CoNLL-U, the first and the last elsewhere.
         is_tagged: whether the tags are read, too.
-
-    Raises:
-        DataError: the file cannot be used or has a malformed line.
-        ConfigError: there are no such columns.
+        skip_bad: leave out sentences with a malformed line and count these lines.
+        where: what to name in front of an error.
     """
-    has_names = path.suffix in CONLLU
-    columns: list[int | str] = [word_column if word_column is not None else "FORM" if has_names else 0]
-    if is_tagged:
-        columns.append(tag_column if tag_column is not None else "UPOS" if has_names else -1)
-    records = read_conll(path, columns, skip_bad=skip_bad, where=where)
+
+    path: Path
+    word_column: Column = None
+    tag_column: Column = None
+    is_tagged: bool = True
+    skip_bad: bool = False
+    where: str = "read_sentences"
+
+    @property
+    def columns(self) -> list[int | str]:
+        """The columns as the reader wants them."""
+        has_names = self.path.suffix in CONLLU
+        columns: list[int | str] = [
+            self.word_column if self.word_column is not None else "FORM" if has_names else 0,
+        ]
+        if self.is_tagged:
+            columns.append(self.tag_column if self.tag_column is not None else "UPOS" if has_names else -1)
+        return columns
+
+    def sentences(self, faults: Faults) -> Iterator[Sentence]:
+        """The sentences, one at a time.
+
+        Raises:
+            DataError: the file cannot be used, has no sentence or a malformed line.
+            ConfigError: there are no such columns.
+        """
+        return some(self.path, conll_sentences(self.path, self.columns, faults), faults, "sentence")
+
+    def place(self, line: int) -> str:
+        """What names the sentence that begins in a line."""
+        return f"{self.path}, line {line:,}"
+
+
+def read_sentences(file: File) -> Sentences:
+    """All sentences of a file, in memory; errors as `File.sentences`."""
+    faults = Faults(file.where, file.skip_bad)
+    sentences = list(file.sentences(faults))
     return Sentences(
-        words=[sentence.columns[0] for sentence in records],
-        tags=[sentence.columns[1] for sentence in records] if is_tagged else [],
-        places=[f"{path}, line {sentence.line:,}" for sentence in records],
-        source=str(path),
-        report=records.faults.report(),
+        words=[sentence.columns[0] for sentence in sentences],
+        tags=[sentence.columns[1] for sentence in sentences] if file.is_tagged else [],
+        places=[file.place(sentence.line) for sentence in sentences],
+        source=str(file.path),
+        report=faults.report(),
     )
 
 
-def read_plain(path: Path, where: str) -> Sentences:
-    """The sentences of a text file: one a line, blanks between the words; empty lines are left out.
+def store_sentences(file: File, folder: Path) -> tuple[Sentences, Store]:
+    """The sentences of a file, written to a folder once and then decoded from there, each when it is asked for.
+
+    Raises:
+        DataError: as `File.sentences`, or the folder cannot be written.
+    """
+
+    def make(writer: StoreWriter) -> dict[str, Any]:
+        faults, numbers = Faults(file.where, file.skip_bad), dict[str, int]()
+        with (
+            writer.array("words", np.uint8) as words,
+            writer.array("tags", np.int32) as tags,
+            writer.array("lines", np.int64) as lines,
+        ):
+            for sentence in file.sentences(faults):
+                write_strings(words, ["\n".join(sentence.columns[0])])
+                tags.append(np.array([numbers.setdefault(tag, len(numbers)) for tag in sentence.columns[-1]], np.int32))
+                lines.append(np.array([sentence.line]))
+        return {"tags": list(numbers), "report": faults.report()}
+
+    settings = {"sentences": 1, "columns": file.columns, "skip_bad": file.skip_bad, "name": str(file.path.suffix)}
+    store = stored(folder, [file.path], settings, make, file.where)
+    names: list[str] = store.description["tags"]
+
+    def tags_of(ids: Int32[np.ndarray, " T"]) -> list[str]:
+        return [names[k] for k in ids.tolist()]
+
+    def place_of(line: Int64[np.ndarray, " 1"]) -> str:
+        return file.place(int(line[0]))
+
+    found = Sentences(
+        words=Made(Strings(store["words"]), lambda record: record[0].split("\n")),
+        tags=Made(store["tags"], tags_of),
+        places=Made(store["lines"], place_of),
+        source=str(file.path),
+        report=store.description["report"],
+    )
+    return found, store
+
+
+def read_plain(path: Path, where: str) -> Iterator[list[str]]:
+    """The sentences of a text file, one at a time: one a line, blanks between the words; empty lines are left out.
 
     Raises:
         DataError: the file cannot be used.
     """
     lines = read_lines(path, Faults(where), "a UTF-8 text file with a sentence a line, blanks between its words")
-    found = [(number, line.split()) for number, line in lines if line.strip()]
-    return Sentences([words for _, words in found], [], [f"{path}, line {number:,}" for number, _ in found], str(path))
+    return (line.split() for _, line in lines if line.strip())
 
 
 def tagged_sentences(data: Any, where: str) -> Sentences:
@@ -139,7 +208,7 @@ def held_out(sentences: Sentences, seed: int, where: str) -> tuple[Sentences, Se
             f"{where}: {sentences.source} has 1 sentence, expected at least 2, one to learn from and one to measure on. Give more."
         )
     learned, measured = a_tenth(len(sentences), seed)
-    return sentences.some(learned.tolist()), sentences.some(measured.tolist())
+    return sentences.some(learned), sentences.some(measured)
 
 
 def check_option(where: str, name: str, value: Any, known: Sequence[Any]) -> None:

@@ -31,6 +31,8 @@ class TaggerDataSettings(Section):
     """path of word vectors to start with (GloVe or word2vec text, or .npy with .words beside it); null starts at random"""
     max_vectors: int | None = Field(default=100_000, ge=1)
     """vectors of words outside the training sentences to keep, from the front of the file; they stay as they are. null for all"""
+    store: str | None = None
+    """path of a folder to keep the sentences in as numbers, for files larger than memory; null keeps them in memory"""
     skip_bad: bool = False
     """leave out sentences with malformed lines and count them; if not, the first one is an error"""
 

@@ -2,16 +2,19 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Int32
 from torch import Tensor, nn
 
 from carrousel.data.ragged import Ragged
+from carrousel.data.store import Store, StoreWriter, stored
 from carrousel.data.tokens import UNKNOWN, Tokens
 from carrousel.data.vectors import Vectors
 from carrousel.data.vocabulary import CharVocabulary
@@ -133,23 +136,53 @@ class WordInput(nn.Module):
             self.others[k] = torch.from_numpy(vectors.values[vectors.rows[word]])
         return found
 
-    def encode(self, sentences: Sequence[Sequence[str]], tags: Sequence[np.ndarray] | None = None) -> Encoded:
-        """Sentences as numbers.
+    def encode(self, sentences: Iterable[Sequence[str]], tags: Iterable[np.ndarray] | None = None) -> Encoded:
+        """Sentences as numbers, in memory.
 
         Args:
             tags: numbers of the tags of each sentence; zeros when left out.
         """
         forms: dict[str, int] = {}
-        tokens: list[np.ndarray] = []
-        for k, sentence in enumerate(sentences):
+        tokens = Ragged.of(self._tables(sentences, tags, forms), np.int32)
+        return Encoded(tokens, Ragged.of(self.letters.encode(word) for word in forms))
+
+    def store(
+        self, sentences: Iterable[Sequence[str]], tags: Iterable[np.ndarray], folder: Path, of: Any, where: str
+    ) -> tuple[Encoded, Store]:
+        """Sentences as numbers, written to a folder once and then mapped from there.
+
+        Args:
+            sentences, tags: as those of `encode`.
+            of: what the sentences and their tags are, by which the folder is known; what JSON can hold.
+
+        Raises:
+            DataError: the folder cannot be written.
+        """
+
+        def make(writer: StoreWriter) -> dict[str, Any]:
+            forms: dict[str, int] = {}
+            with writer.array("tokens", np.int32, (3,)) as tokens:
+                tokens.extend(self._tables(sentences, tags, forms))
+            with writer.array("forms", self.letters.dtype) as letters:
+                letters.extend(self.letters.encode(word) for word in forms)
+            return {}
+
+        numbered = ("words", "letters", "others", "lowercase", "zero_digits")
+        about = {"of": of, **{name: self.config()[name] for name in numbered}}
+        store = stored(folder, [], about, make, where)
+        return Encoded(store["tokens"], store["forms"]), store
+
+    def _tables(
+        self, sentences: Iterable[Sequence[str]], tags: Iterable[np.ndarray] | None, forms: dict[str, int]
+    ) -> Iterator[Int32[np.ndarray, "T 3"]]:
+        """Of each word of each sentence its number, its form's and its tag's; `forms` is filled with the different words."""
+        for sentence, numbers in zip(sentences, repeat(0) if tags is None else tags, strict=tags is not None):
             normal = [normal_form(word, False, self.zero_digits) for word in sentence]
             table = np.zeros((len(sentence), 3), np.int32)
             table[:, 0] = [self.number(word) for word in normal]
             table[:, 1] = [forms.setdefault(word, len(forms)) for word in normal]
-            if tags is not None:
-                table[:, 2] = tags[k]
-            tokens.append(table)
-        return Encoded(Ragged.of(tokens), Ragged.of(self.letters.encode(word) for word in forms))
+            table[:, 2] = numbers
+            yield table
 
     def number(self, word: str) -> int:
         """The number of a word, digits as `zero_digits` wants them."""
@@ -215,11 +248,15 @@ def normal_form(word: str, lowercase: bool, zero_digits: bool) -> str:
 
 
 def vocabulary_of(
-    sentences: Sequence[Sequence[str]], min_count: int, lowercase: bool, zero_digits: bool
+    sentences: Iterable[Sequence[str]], min_count: int, lowercase: bool, zero_digits: bool
 ) -> tuple[Tokens, CharVocabulary, frozenset[str]]:
-    """The words and letters of training sentences, and the words that occur once."""
-    words = [normal_form(word, False, zero_digits) for sentence in sentences for word in sentence]
-    letters = CharVocabulary.of("".join(set(words)))
-    looked_up = [word.lower() for word in words] if lowercase else words
-    once = frozenset(word for word, count in Counter(looked_up).items() if count == 1)
-    return Tokens.of(looked_up, min_count), letters, once
+    """The words and letters of training sentences, and the words that occur once; different words are in memory, no sentence is."""
+    counts = Counter(normal_form(word, False, zero_digits) for sentence in sentences for word in sentence)
+    letters = CharVocabulary.of("".join(counts))
+    if lowercase:
+        lower = Counter[str]()
+        for word, count in counts.items():
+            lower[word.lower()] += count
+        counts = lower
+    once = frozenset(word for word, count in counts.items() if count == 1)
+    return Tokens.of_counts(counts, min_count), letters, once

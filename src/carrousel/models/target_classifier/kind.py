@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from carrousel.data.ragged import Ragged
-from carrousel.models.classifier.baselines import Baseline, compare_texts, naive_bayes
+from carrousel.models.classifier.baselines import Baseline, compare_texts
+from carrousel.models.classifier.files import Source
 from carrousel.models.classifier.inputs import text_input
 from carrousel.models.classifier.rows import Rows
 from carrousel.models.classifier.scoring_kind import ScoringKind
 from carrousel.models.classifier.sequences import Labelled, labels_in
 from carrousel.models.samples import sample_files
-from carrousel.models.target_classifier.marked import marked_objects, read_marked, words_of
+from carrousel.models.target_classifier.marked import marked_in, marked_objects, words_of
 from carrousel.models.target_classifier.network import SIZES, TargetClassifierNetwork
 from carrousel.models.target_classifier.settings import TargetClassifierSettings
 
@@ -30,11 +31,11 @@ class TargetClassifierKind(ScoringKind[TargetClassifierSettings]):
     Settings = TargetClassifierSettings
     Network = TargetClassifierNetwork
 
-    def read(
+    def source(
         self, path: Path, columns: Mapping[str, Any], where: str, *, is_labelled: bool = True, skip_bad: bool = False
-    ) -> Labelled:
-        """As `ScoringKind.read`: a table with the columns text, target and label."""
-        return read_marked(path, columns, (columns["target"],), where, is_labelled=is_labelled, skip_bad=skip_bad)
+    ) -> Source:
+        """As `ScoringKind.source`: a table with the columns text, target and label."""
+        return marked_in(path, columns, (columns["target"],), where, is_labelled=is_labelled, skip_bad=skip_bad)
 
     def of_objects(self, data: Any, where: str) -> Labelled:
         """As `ScoringKind.of_objects`: (text with $T$, target) pairs."""
@@ -54,14 +55,13 @@ class TargetClassifierKind(ScoringKind[TargetClassifierSettings]):
         read = text_input(settings.data, settings.model, texts, "word", where)
         return TargetClassifierNetwork(read, labels_in(everything, where), columns=self.columns_of(settings), **given)
 
-    def compare(self, network: TargetClassifierNetwork, train: Rows, valid: Rows) -> Mapping[str, Baseline]:
+    def compare(self, network: TargetClassifierNetwork, train: Rows) -> Mapping[str, Baseline]:
         """As `ScoringKind.compare`; naive Bayes reads the words of both sides, and those near the target by their place."""
         num_labels, num_words = len(network.labels), len(network.read.tokens)
-        seen, unseen = (Ragged.of(map(np.concatenate, zip(*rows.parts[:2], strict=True))) for rows in (train, valid))
-        near = [_near(rows, num_words) for rows in (train, valid)]
-        by_place = naive_bayes(near[0], train.targets, near[1], num_labels, 2 * NEAR * num_words)
+        near = compare_texts(train.pieces, num_labels, 2 * NEAR * num_words, lambda rows: _near(rows, num_words))
+        by_place, _ = near["naive Bayes"]
         return {
-            **compare_texts(seen, train.targets, unseen, num_labels, num_words),
+            **compare_texts(train.pieces, num_labels, num_words, _words_of),
             "naive Bayes nearby": (by_place, "counts of the target and three words on each side of it, by their place"),
         }
 
@@ -79,6 +79,11 @@ def _near(rows: Rows, num_words: int) -> Ragged:
         ])
         for sides in zip(*rows.parts[:2], strict=True)
     )  # fmt: skip
+
+
+def _words_of(rows: Rows) -> Ragged:
+    """The words of both sides."""
+    return Ragged.of(map(np.concatenate, zip(*rows.parts[:2], strict=True)))
 
 
 KIND = TargetClassifierKind()

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 from carrousel.data.faults import LineFault
 from carrousel.data.readers.labelled import Labelled as Text
 from carrousel.errors import DataError
-from carrousel.models.classifier.files import gathered, label_of, read_texts
+from carrousel.models.classifier.files import Source, label_of, texts_in
 from carrousel.models.classifier.inputs import split
 from carrousel.models.classifier.sequences import Label, Labelled, labels_of
 
@@ -44,24 +44,33 @@ def marked(text: str, target: str, lemma: str = "") -> Marked:
     return Marked(pieces[0], target, pieces[1], lemma)
 
 
-def read_marked(
+def marked_in(
     path: Path, columns: Mapping[str, Any], extra: tuple[str, ...], where: str, *, is_labelled: bool, skip_bad: bool
-) -> Labelled:
-    """The rows of a table of texts with `$T$` in them.
+) -> Source:
+    """A table of texts with `$T$` in them.
 
     Args:
         extra: columns of the target, and where there are lemmas, of the lemma.
 
     Raises:
-        ConfigError: a column is missing.
-        DataError: the file cannot be used, or a row is malformed and malformed rows are not skipped.
+        ConfigError: on reading, a column is missing.
+        DataError: on reading, the file cannot be used, or a row is malformed and malformed rows are not skipped.
     """
 
     def one_of(text: Text) -> tuple[Marked, Label | tuple[Label, ...]]:
         return marked(text.text, *text.extra), label_of(text, False) if is_labelled else ()
 
-    found = read_texts(path, columns, extra, where, is_labelled=is_labelled, skip_bad=skip_bad)
-    return gathered(found, one_of, is_labelled)
+    return texts_in(
+        path,
+        columns,
+        extra,
+        one_of,
+        where,
+        is_labelled=is_labelled,
+        skip_bad=skip_bad,
+        width=len(Marked._fields),
+        made=Marked._make,
+    )
 
 
 def marked_objects(given: Any, labels: Any, where: str, num_names: int = 1) -> Labelled:

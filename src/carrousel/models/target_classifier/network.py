@@ -1,6 +1,6 @@
 """TD-LSTM and TC-LSTM: what is said of a target, from the words up to it on either side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self, cast
 
 import numpy as np
@@ -9,12 +9,11 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from carrousel.cell import Cell
-from carrousel.data.ragged import Ragged
 from carrousel.heads.pooling import last, mean
 from carrousel.layers import Recurrent
 from carrousel.layers.draw import Draw
 from carrousel.models.classifier.inputs import TextInput, input_of_config
-from carrousel.models.classifier.rows import Batch, Rows
+from carrousel.models.classifier.rows import Batch, Encoded, Layout, Rows
 from carrousel.models.classifier.scoring import ScoringNetwork
 from carrousel.models.classifier.sequences import Label, Labelled
 from carrousel.models.classifier.targets import targets_of
@@ -80,17 +79,21 @@ class TargetClassifierNetwork(ScoringNetwork):
         ]
         return self.output(torch.cat(found, dim=-1))
 
-    def rows(self, given: Labelled, where: str) -> Rows:
-        """As `ScoringNetwork.rows`."""
-        texts = [tuple(self.read.split(piece) for piece in one[:3]) for one in cast(Sequence[Marked], given.sequences)]
-        encode, dtype = self.read.tokens.encode, self.read.tokens.dtype
-        parts = (
-            Ragged.of((encode([*left, *target]) for left, target, _ in texts), dtype),
-            Ragged.of((encode([*target, *right][::-1]) for _, target, right in texts), dtype),
-            Ragged.of((encode(target) for _, target, _ in texts), dtype),
-        )
-        targets = targets_of(given, self.labels, False, where)
-        return Rows(parts, targets, given.places, np.zeros((len(given), 0), np.int64))
+    @property
+    def layout(self) -> Layout:
+        """As `ScoringNetwork.layout`."""
+        return Layout((self.read.tokens.dtype,) * 3)
+
+    def encoded(self, given: Labelled, where: str) -> Iterator[Encoded]:
+        """As `ScoringNetwork.encoded`."""
+        encode, targets = self.read.tokens.encode, targets_of(given, self.labels, False, where)
+        for one, number in zip(cast(Sequence[Marked], given.sequences), targets, strict=True):
+            left, target, right = (self.read.split(piece) for piece in one[:3])
+            yield Encoded((encode([*left, *target]), encode([*target, *right][::-1]), encode(target)), number)
+
+    def numbering(self) -> Mapping[str, Any]:
+        """As `ScoringNetwork.numbering`."""
+        return {**self.read.numbering(), "labels": self.labels}
 
     def said(self, rows: Rows, probabilities: Float64[np.ndarray, "N C"]) -> list[Label | tuple[Label, ...]]:
         """As `ScoringNetwork.said`."""

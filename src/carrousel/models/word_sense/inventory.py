@@ -50,7 +50,7 @@ class Inventory:
         pairs = dict.fromkeys((str(lemma), str(sense)) for _, (lemma, sense) in rows)
         return cls(_by_lemma(pairs), frozenset(lemma for lemma, _ in train))
 
-    def check(self, pairs: Sequence[tuple[str, str]], places: Sequence[str], source: str, where: str) -> None:
+    def check(self, pairs: Iterable[tuple[str, str]], places: Iterable[str], source: str, where: str) -> None:
         """Refuse training data with a sense that its lemma cannot have.
 
         Raises:

@@ -1,7 +1,7 @@
 """The sense of a word, from the words before it and after it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self, cast
 
 import numpy as np
@@ -10,19 +10,17 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from carrousel.cell import Cell
-from carrousel.data.ragged import Ragged
 from carrousel.heads.pooling import last
 from carrousel.layers import Recurrent
 from carrousel.layers.draw import Draw
 from carrousel.models.classifier.inputs import EDGE, TextInput, input_of_config
-from carrousel.models.classifier.rows import Batch, Rows
+from carrousel.models.classifier.rows import Batch, Encoded, Layout, Rows
 from carrousel.models.classifier.scoring import ScoringNetwork
 from carrousel.models.classifier.sequences import Label, Labelled
 from carrousel.models.encoder import Encoder, RowDropout, numbered
 from carrousel.models.target_classifier.marked import Marked
 from carrousel.models.target_classifier.network import RIGHT, SIZES
 from carrousel.models.word_sense.inventory import Inventory
-from carrousel.train.kind import Figures
 
 UNKNOWN_SENSE = "?"
 """What is said of a lemma without senses."""
@@ -54,6 +52,7 @@ class WordSenseNetwork(ScoringNetwork):
     """
 
     kind = "word-sense"
+    meaningful = ("accuracy", "log_loss")  # F1 of places in a list of candidates would mean nothing
 
     def __init__(
         self,
@@ -99,21 +98,25 @@ class WordSenseNetwork(ScoringNetwork):
         scores = torch.where(is_learned[:, None], scores, self._first_senses(lemmas).to(scores.dtype))
         return scores.masked_fill(~self.get_buffer("is_there")[lemmas], -math.inf)
 
-    def rows(self, given: Labelled, where: str) -> Rows:
-        """As `ScoringNetwork.rows`; a sense that is no candidate of its lemma gets the number -1, which is never right."""
-        marked = cast(Sequence[Marked], given.sequences)
-        split, encode, dtype = self.read.split, self.read.tokens.encode, self.read.tokens.dtype
-        parts = (
-            Ragged.of((encode([EDGE, *split(one.left)]) for one in marked), dtype),
-            Ragged.of((encode([EDGE, *split(one.right)[::-1]]) for one in marked), dtype),
-        )
+    @property
+    def layout(self) -> Layout:
+        """As `ScoringNetwork.layout`; the number is that of the lemma."""
+        return Layout((self.read.tokens.dtype,) * 2, num_numbers=1)
+
+    def encoded(self, given: Labelled, where: str) -> Iterator[Encoded]:
+        """As `ScoringNetwork.encoded`; a sense that is no candidate of its lemma gets the number -1, which is never right."""
+        split, encode = self.read.split, self.read.tokens.encode
         numbers = {lemma: k for k, lemma in enumerate(self.inventory.lemmas)}
-        lemmas = np.array([[numbers.get(one.lemma, len(numbers))] for one in marked], np.int64)
-        targets = np.zeros(len(given), np.int64)
-        for k, (one, sense) in enumerate(zip(marked, given.labels, strict=True)) if given.labels else ():
+        known = given.labels or [None] * len(given)
+        for one, sense in zip(cast(Sequence[Marked], given.sequences), known, strict=True):
+            sides = encode([EDGE, *split(one.left)]), encode([EDGE, *split(one.right)[::-1]])
             senses = list(self.inventory.candidates.get(one.lemma, ()))
-            targets[k] = senses.index(sense) if sense in senses else -1
-        return Rows(parts, targets, given.places, lemmas)
+            target = 0 if sense is None else senses.index(sense) if sense in senses else -1
+            yield Encoded(sides, target, (numbers.get(one.lemma, len(numbers)),))
+
+    def numbering(self) -> Mapping[str, Any]:
+        """As `ScoringNetwork.numbering`."""
+        return {**self.read.numbering(), "inventory": self.inventory.to_dict()}
 
     def said(self, rows: Rows, probabilities: Float64[np.ndarray, "N C"]) -> list[Label | tuple[Label, ...]]:
         """As `ScoringNetwork.said`; "?" for a lemma without senses."""
@@ -122,11 +125,6 @@ class WordSenseNetwork(ScoringNetwork):
             self.inventory.candidates[lemmas[lemma]][int(k)] if lemma < len(lemmas) else UNKNOWN_SENSE
             for lemma, k in zip(rows.numbers[:, 0], chosen, strict=True)
         ]
-
-    def figures(self, rows: Rows, probabilities: Float64[np.ndarray, "N C"]) -> Figures:
-        """Accuracy and log loss; F1 of places in a list of candidates would mean nothing."""
-        found = super().figures(rows, probabilities)
-        return {name: found[name] for name in ("accuracy", "log_loss")}
 
     def first_senses(self, rows: Rows) -> Float64[np.ndarray, "N C"]:
         """Probabilities that the first sense has for every row, seen or not."""
