@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from torch import nn
 
+from carrousel.errors import ConfigError
 from carrousel.train.loop import Batches, Loss
 from carrousel.train.settings import Section, Settings, path_in
 
@@ -135,6 +136,19 @@ class Kind(ABC, Generic[S]):
     @abstractmethod
     def evaluate(self, network: Any, data: Any, where: str = "evaluate") -> Figures:
         """Figures of a trained network on a file of the user's (a path), or on Python objects."""
+
+    def evaluate_with(self, network: Any, data: Any, options: Mapping[str, Any], where: str = "evaluate") -> Figures:
+        """As `evaluate`, with options that say how; a kind that knows some has its own.
+
+        Raises:
+            ConfigError: an option that this kind does not know.
+        """
+        if options:
+            raise ConfigError(
+                f"{where}: the option {next(iter(options))!r} is given, expected none: the kind {self.name} is measured in one "
+                "way. Leave it out."
+            )
+        return self.evaluate(network, data, where)
 
     @abstractmethod
     def predict(self, network: Any, data: Any, where: str = "predict", **options: Any) -> Iterator[str]:

@@ -9,6 +9,7 @@ import torch
 
 from carrousel.data import SAMPLES, Streams, read_text
 from carrousel.models.gates import gates_of
+from carrousel.models.language_model.adapting import figures_by_options
 from carrousel.models.language_model.batches import RandomWindows, TextBatches, window_loss
 from carrousel.models.language_model.figures import Measure, baselines_of, count_of, measure_of
 from carrousel.models.language_model.network import LanguageModelNetwork
@@ -98,6 +99,12 @@ class LanguageModelKind(Kind[LanguageModelSettings]):
             ids = ids_of_lines(vocabulary, lines_of(data, where))
         figures = {measure.figure: measure.of(network.nats(ids), count_of(vocabulary, ids))}
         return figures | ({"unknown_words": unknown_part(vocabulary, ids)} if measure.plural == "words" else {})
+
+    def evaluate_with(
+        self, network: LanguageModelNetwork, data: Any, options: Mapping[str, Any], where: str = "evaluate"
+    ) -> Figures:
+        """As `Kind.evaluate_with`: adapt=dynamic or adapt=cache, and their numbers; see `adapting.figures_by_options`."""
+        return figures_by_options(network, data, options, where) if options else self.evaluate(network, data, where)
 
     def predict(
         self, network: LanguageModelNetwork, data: Any, where: str = "predict", **options: Any
