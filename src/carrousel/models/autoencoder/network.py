@@ -142,8 +142,8 @@ class AutoencoderNetwork(Network):
         return torch.where(is_valid, (written - z).square().mean(-1), 0.0)
 
     def reading(self) -> Reading:
-        """As `Network.reading`."""
-        return Reading([self.encoder])
+        """As `Network.reading`: of the encoder."""
+        return Reading([self.encoder], inputs=self.columns.columns or ())
 
     def config(self) -> dict[str, Any]:
         """As `Network.config`."""
