@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,10 @@ def test_a_project_is_begun_trained_measured_and_used(carrousel: Command, tmp_pa
     assert "Run folder: run. To use the model: carrousel " in out
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (summary["kind"], summary["updates"]) == (kind, 2)
+    unit = {"autoencoder": "squared error", "forecaster": "pinball loss"}.get(kind, "nats")
+    assert summary["loss_unit"] == unit
+    assert re.search(r"loss \d+\.\d{3} nats" if unit == "nats" else rf"{unit} \d+\.\d{{3}}", out)
+    assert f"<h3>Training loss <small>{unit}</small></h3>" in (tmp_path / "run" / "report.html").read_text()
     assert summary["baselines"]
     assert all(summary["monitor"] in found["figures"] for found in summary["baselines"].values())
     assert (tmp_path / "run" / "report.html").read_text().startswith("<!")

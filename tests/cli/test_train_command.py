@@ -138,7 +138,7 @@ def test_a_loss_that_is_not_finite_ends_with_exit_code_2(
     assert code == 2
     first, *rest = err.splitlines()
     assert re.fullmatch(
-        r"carrousel: train: the loss of update \d+ is nan nats, expected a finite number\. Lower the learning rate \(\S+ here\), "
+        r"carrousel: train: the loss of update \d+ is nan, expected a finite number\. Lower the learning rate \(\S+ here\), "
         r"such as train\.learning_rate=\S+\. The weights are those before this update\.",
         first,
     )

@@ -417,7 +417,12 @@ def test_a_tagger_that_does_not_fit_is_no_start(tmp_path: Path) -> None:
 def test_it_can_start_from_what_another_kind_reads_with() -> None:
     source, target = new_network(), new_network(head="softmax", characters="none")
     torch.nn.init.normal_(source.read.embedding.weight)
-    assert transfer(source.reading(), target.reading()) == ["embeddings of 14 of 14 tokens"]
+    size, letters = source.read.embedding.embedding_dim, source.read.size - source.read.embedding.embedding_dim
+    assert letters > 0
+    assert transfer(source.reading(), target.reading()) == [
+        "embeddings of 14 of 14 tokens",
+        f"recurrent layer 1 (lstm) in both directions, {size} of its {size} inputs",
+    ]
     assert torch.equal(target.read.embedding.weight, source.read.embedding.weight)
     assert transfer(source.reading(), new_network().reading())[1] == "recurrent layer 1 (lstm) in both directions"
 

@@ -93,7 +93,7 @@ def test_processes_draw_masks_of_their_own(folder: Path) -> None:
 
 def test_the_process_whose_batch_is_bad_is_the_one_reported(folder: Path) -> None:
     assert result(folder, 5)["error"].splitlines()[:3] == [
-        "train: the loss of update 4 is nan nats, expected a finite number. Lower the learning rate (0.01 here), such as "
+        "train: the loss of update 4 is nan, expected a finite number. Lower the learning rate (0.01 here), such as "
         "train.learning_rate=0.001. The weights are those before this update.",
         "  first: output of the loss function is nan",
         "  batch: process 1",

@@ -55,6 +55,7 @@ def _train(console: Console, run: Run) -> bool:
         prepared.unit,
         prepared.monitor,
         prepared.loss_in_monitor,
+        prepared.loss_unit,
         run.loader_share,
         training.update,
         training.seen,

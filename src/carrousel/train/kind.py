@@ -69,6 +69,7 @@ class Prepared:
         name: of the run, for its folder, such as "shakespeare".
         source: the data in a few words, such as "sample shakespeare".
         unit: what `Loss.num_seen` counts, such as "characters" or "sentences".
+        loss_unit: what the training loss is in: nats, or where it is no -ln p, its name, such as "squared error".
         fingerprint: of the data, the same for the same data; a run is resumed with no other.
         size: how much there is, as a sentence without a full stop, such as "1,000 sentences; 100 are held out".
         loss_in_monitor: what makes the training loss the monitored figure when multiplied with it; None where it is another figure.
@@ -92,6 +93,7 @@ class Prepared:
     unit: str
     fingerprint: str
     size: str
+    loss_unit: str = "nats"
     loss_in_monitor: float | None = None
     baselines: Callable[[], Mapping[str, tuple[Figures, str]]] = dict
     examples: Callable[[Any], Sequence[Example]] = lambda network: ()

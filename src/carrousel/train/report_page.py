@@ -186,7 +186,7 @@ def _charts(record: RunRecord) -> Iterator[dict[str, str]]:
     """Training loss, held-out figures, learning rate and gradient norm over the updates."""
     summary = record.summary or {}
     if points := _points(record.steps, "loss"):
-        yield _chart("Training loss", "nats", Chart(thinned("loss", points)))
+        yield _chart("Training loss", str(summary.get("loss_unit", "")), Chart(thinned("loss", points)))
     monitor = str(summary.get("monitor", ""))
     names = {name: None for line in record.evaluations for name in line["figures"]}
     for name in sorted(names, key=lambda name: name != monitor):

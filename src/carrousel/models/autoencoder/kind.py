@@ -60,6 +60,7 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
             name=self.name if data is not None else Path(str(wanted.train)).stem,
             source=everything.source,
             unit="steps",
+            loss_unit="squared error",
             fingerprint=_fingerprint(train, valid),
             size=f"{everything.num_steps:,} steps of {channels}; {valid.num_steps:,} are held out",
             baselines=lambda: _baselines(network, train, valid, settings.model.hidden_size),

@@ -26,6 +26,9 @@ from carrousel.train.loop import Loss
 
 MOST_SCORED = 2_000  # windows measured after each evaluation: enough to compare weights by
 
+LOSSES = {"quantile": "pinball loss", "median": "absolute error", "mean": "squared error"}
+"""Head -> what its loss is, of y as it was scaled; the others are distributions, which are learned by -ln p."""
+
 
 class ForecasterKind(Kind[ForecasterSettings]):
     """The next steps of series, from their past and from covariates."""
@@ -58,6 +61,7 @@ class ForecasterKind(Kind[ForecasterSettings]):
             name=Path(table.source).stem,
             source=table.source,
             unit="steps of the horizon",
+            loss_unit=LOSSES.get(settings.model.head, "nats"),
             fingerprint=fingerprint(table, found.static),
             size=found.describe(),
             baselines=lambda: measure_baselines(panel, held_out, rows, has_crps),
