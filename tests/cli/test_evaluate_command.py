@@ -73,8 +73,8 @@ def test_squares_come_from_a_text(carrousel: Command) -> None:
          "text while it reads, adapt=cache remembers it."),
         (["decay=0.1"], "evaluate: 'decay' is given without adapt, expected dynamic or cache. Choose one: adapt=dynamic learns "
          "from the text while it reads, adapt=cache remembers it."),
-        (["adapt=dynamic", "learn_rate=1"], f"evaluate: unknown option 'learn_rate' with adapt=dynamic, expected one of {OPTIONS}. Did you "
-         "mean 'learning_rate'? Leave it out."),
+        (["adapt=dynamic", "learn_rate=1"], "evaluate: unknown option 'learn_rate' with adapt=dynamic, expected one of "
+         f"{OPTIONS}. Did you mean 'learning_rate'? Leave it out."),
         (["adapt=cache", "segment=3"], "evaluate: unknown option 'segment' with adapt=cache, expected one of window, theta, part. "
          "Leave it out."),
         (["adapt=dynamic", "decay=much"], "evaluate: decay is much, expected a number. Mend it."),

@@ -129,3 +129,23 @@ def test_a_link_does_not_lead_out_of_the_folder_either(carrousel: Command, tmp_p
     code, _, err = carrousel("train", "inside/a.yaml")
     assert code == 2
     assert "data.train is link/secret.conllu, which lies outside inside, expected a path inside" in err
+
+
+def test_malformed_lines_end_a_run_unless_they_are_skipped(carrousel: Command, tmp_path: Path) -> None:
+    (tmp_path / "pairs.tsv").write_text("ab\tBA\nbad\n" + "abc\tCBA\nb\tB\n" * 10)
+    (tmp_path / "mine.yaml").write_text("kind: seq2seq\ndata: {train: pairs.tsv}\n")
+    fault = "pairs.tsv, line 2 has 1 field, expected 2 as in the first line."
+    remedy = "or skip what is malformed: data.skip_bad=true when training, skip_bad=True in Python."
+    code, out, err = carrousel("train", "mine.yaml", *FEW, "--run", "run")
+    assert (code, out, err) == (2, "", f"carrousel: train: {fault} Correct the line, {remedy}\n")
+    assert carrousel("train", "mine.yaml", *FEW, "--run", "run", "--skip-bad")[::2] == (0, "")
+    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["data"]["skip_bad"] is True
+    skipped = json.loads((tmp_path / "run" / "summary.json").read_text())["notes"]["skipped"]
+    assert skipped == f"train: 1 malformed line was skipped: {fault}"
+
+    code, out, err = carrousel("data", "check", "pairs.tsv", "--stop-at-bad")
+    assert (code, out, err) == (2, "", f"carrousel: check: {fault} Correct the line, {remedy}\n")
+    for given in ([], ["--skip-bad"]):
+        code, out, err = carrousel("data", "check", "pairs.tsv", *given)
+        assert (code, err) == (0, "")
+        assert f"1 malformed line was skipped: {fault}" in out

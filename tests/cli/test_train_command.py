@@ -103,8 +103,12 @@ BAD_INPUT = [
      "Check the path given to --resume."),
     (["train", "--resume", "folder"], "train: the run folder folder has no config.yaml, expected one that `carrousel train` made. "
      "Check the path given to --resume."),
-    (["train", "long.txt", "--resume", "folder"], "train: --resume is given with something to train on, settings, --run or "
-     "--finetune, expected it alone: a run goes on with what it was started with. Leave the others out, or start a new run."),
+    (["train", "long.txt", "--resume", "folder"], "train: --resume is given with something to train on, settings, --run, "
+     "--finetune or --skip-bad, expected it alone: a run goes on with what it was started with. Leave the others out, or start a "
+     "new run."),
+    (["train", "--resume", "folder", "--skip-bad"], "train: --resume is given with something to train on, settings, --run, "
+     "--finetune or --skip-bad, expected it alone: a run goes on with what it was started with. Leave the others out, or start a "
+     "new run."),
     (["sample", "nowhere"], "sample: nowhere does not exist, expected the folder of a trained model (config.json and "
      "model.safetensors). Check the path; `carrousel train` makes one."),
 ]  # fmt: skip

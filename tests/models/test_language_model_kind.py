@@ -298,7 +298,8 @@ def test_malformed_bytes_end_the_reading_or_are_counted(tmp_path: Path) -> None:
         KIND.prepare(KIND.Settings.of(given))
     assert str(caught.value) == (
         f"train: {path}, line 41 is not UTF-8 (byte 401 of the file is 0xff), expected UTF-8 text. Correct the line, or skip what "
-        "is malformed: skip_bad."
+        "is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
     given["data"]["skip_bad"] = True
     assert "is not UTF-8" in KIND.prepare(KIND.Settings.of(given)).notes["skipped"]

@@ -462,7 +462,7 @@ def test_a_malformed_line_is_named_or_skipped(tmp_path: Path) -> None:
     path.write_text("ab\tba\nbroken\nabc\tcba\nb\tb\n")
     message = (
         f"train: {path}, line 2 has 1 field, expected 2 as in the first line. Correct the line, or skip what is malformed: "
-        "skip_bad."
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
         KIND.prepare(settings_of({}, data={"train": str(path)}))

@@ -492,7 +492,7 @@ def test_other_errors_say_what_was_given_and_expected(learned: Tagger, tmp_path:
         Tagger().fit(path)
     assert str(caught.value) == (
         f"Tagger: {path}, line 2 has 1 column, expected 2 as in the first line. Correct the line, or skip what is malformed: "
-        "skip_bad."
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
     made = KIND.prepare(TaggerSettings.of({"data": {"train": str(path), "skip_bad": True}}))
     assert made.notes["skipped"] == (

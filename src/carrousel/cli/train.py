@@ -19,6 +19,7 @@ RESUME = "Run folder of a run that was stopped: go on where it stood."
 FINETUNE = (
     "Folder of a trained model to start from: all weights if of the same kind, else embeddings and layers that fit."
 )
+SKIP_BAD = "Count malformed lines and go on, instead of stopping at the first: data.skip_bad=true."
 SETTINGS = "Print all settings of this kind of model with their values and stop."
 SCHEMA = "Print the JSON schema of this kind's settings file and stop."
 
@@ -29,6 +30,7 @@ def train(
     run: Annotated[Path | None, typer.Option("--run", "--folder", help=RUN, show_default=False)] = None,
     resume: Annotated[Path | None, typer.Option(help=RESUME, show_default=False)] = None,
     finetune: Annotated[Path | None, typer.Option(help=FINETUNE, show_default=False)] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help=SKIP_BAD)] = False,
     settings: Annotated[str | None, typer.Option(metavar="KIND", help=SETTINGS, show_default=False)] = None,
     schema: Annotated[str | None, typer.Option(metavar="KIND", help=SCHEMA, show_default=False)] = None,
 ) -> None:
@@ -39,10 +41,10 @@ def train(
         chosen = find_kind(settings or schema or "", "train").Settings
         print(chosen().to_yaml() if settings else chosen.json_schema(), end="")
     elif resume is not None:
-        if what is not None or overrides or run is not None or finetune is not None:
+        if what is not None or overrides or run is not None or finetune is not None or skip_bad:
             raise ConfigError(
-                "train: --resume is given with something to train on, settings, --run or --finetune, expected it alone: a run "
-                "goes on with what it was started with. Leave the others out, or start a new run."
+                "train: --resume is given with something to train on, settings, --run, --finetune or --skip-bad, expected it "
+                "alone: a run goes on with what it was started with. Leave the others out, or start a new run."
             )
         from carrousel.models.kinds import find_kind
         from carrousel.train.run import Run, settings_in
@@ -50,7 +52,7 @@ def train(
         _, known = settings_in(resume, find_kind)
         train_together(known, lambda: Run.resume(resume, find_kind))
     else:
-        start(what, overrides or [], run, finetune)
+        start(what, [*(overrides or []), *(["data.skip_bad=true"] * skip_bad)], run, finetune)
 
 
 def start(what: str | None, overrides: list[str], run: Path | None, finetune: Path | None) -> None:
