@@ -17,7 +17,6 @@ pytestmark = pytest.mark.tiny
 
 Command = Callable[..., tuple[int, str, str]]
 TEXT = "the quick brown fox\njumps over a dog\n" * 3
-OPTIONS = "learning_rate, decay, segment, epsilon, squares"
 
 
 @pytest.fixture
@@ -73,13 +72,13 @@ def test_squares_come_from_a_text(carrousel: Command) -> None:
          "text while it reads, adapt=cache remembers it."),
         (["decay=0.1"], "evaluate: 'decay' is given without adapt, expected dynamic or cache. Choose one: adapt=dynamic learns "
          "from the text while it reads, adapt=cache remembers it."),
-        (["adapt=dynamic", "learn_rate=1"], "evaluate: unknown option 'learn_rate' with adapt=dynamic, expected one of "
-         f"{OPTIONS}. Did you mean 'learning_rate'? Leave it out."),
-        (["adapt=cache", "segment=3"], "evaluate: unknown option 'segment' with adapt=cache, expected one of window, theta, part. "
+        (["adapt=dynamic", "learn_rate=1"], "evaluate: adapt=dynamic: unknown option 'learn_rate', expected one of learning_rate, "
+         "decay, segment, epsilon, squares. Did you mean 'learning_rate'? Leave it out."),
+        (["adapt=cache", "segment=3"], "evaluate: adapt=cache: unknown option 'segment', expected one of window, theta, part. "
          "Leave it out."),
-        (["adapt=dynamic", "decay=much"], "evaluate: decay is much, expected a number. Mend it."),
-        (["adapt=dynamic", "segment=2.5"], "evaluate: segment is 2.5, expected a whole number. Mend it."),
-        (["adapt=dynamic", "squares=true"], "evaluate: squares is True, expected the path of a training text. Mend it."),
+        (["adapt=dynamic", "decay=much"], "evaluate: adapt=dynamic: decay is much, expected a number. Mend it."),
+        (["adapt=dynamic", "segment=2.5"], "evaluate: adapt=dynamic: segment is 2.5, expected a whole number. Mend it."),
+        (["adapt=dynamic", "squares=true"], "evaluate: adapt=dynamic: squares is True, expected a text. Mend it."),
         (["adapt=cache", "part=2"], "NeuralCache: part is 2, expected 0 to 1. Choose one in that range."),
         (["adapt=dynamic", "decay"], "evaluate: 'decay' is no option, expected KEY=VALUE, such as adapt=dynamic. Mend it."),
     ],

@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 from jaxtyping import Integer
 
-from carrousel.errors import ConfigError, nearest
+from carrousel.errors import ConfigError
 from carrousel.models.language_model.dynamic import DynamicEvaluation, NeuralCache, Squares, mean_squares
 from carrousel.models.language_model.figures import count_of, measure_of
 from carrousel.models.language_model.network import LanguageModelNetwork
 from carrousel.models.language_model.texts import ids_of_lines, lines_of, read_ids
+from carrousel.models.options import NUMBER, TEXT, WHOLE, check_options
 
-WAYS: Mapping[str, tuple[str, ...]] = {
-    "dynamic": ("learning_rate", "decay", "segment", "epsilon", "squares"),
-    "cache": ("window", "theta", "part"),
+WAYS: Mapping[str, Mapping[str, str]] = {
+    "dynamic": {"learning_rate": NUMBER, "decay": NUMBER, "segment": WHOLE, "epsilon": NUMBER, "squares": TEXT},
+    "cache": {"window": WHOLE, "theta": NUMBER, "part": NUMBER},
 }
 """Way of adapting -> its options: fields of `DynamicEvaluation` (and a text to take squares from) or of `NeuralCache`."""
 RATE = 0.1  # of dynamic evaluation without squares
-WHOLE = ("segment", "window")
 
 
 def figures_adapting(
@@ -66,8 +66,7 @@ def figures_by_options(
             f"{where}: {what}, expected dynamic or cache. Choose one: adapt=dynamic learns from the text while it reads, "
             "adapt=cache remembers it."
         )
-    for name, value in given.items():
-        _check(name, value, way, where)
+    check_options(given, WAYS[way], f"{where}: adapt={way}")
     if way == "cache":
         return figures_adapting(network, data, NeuralCache(**given), None, where)
     text = given.pop("squares", None)
@@ -75,20 +74,6 @@ def figures_by_options(
     how = DynamicEvaluation(**start | given)
     squares = mean_squares(network, _ids(network, text, where), how.segment) if text else None
     return figures_adapting(network, data, how, squares, where)
-
-
-def _check(name: str, value: Any, way: str, where: str) -> None:
-    """Refuse what the way does not know, and what is no number."""
-    if name not in WAYS[way]:
-        raise ConfigError(
-            f"{where}: unknown option {name!r} with adapt={way}, expected one of {', '.join(WAYS[way])}."
-            f"{nearest(name, WAYS[way])} Leave it out."
-        )
-    kinds, expected = ((str,), "the path of a training text") if name == "squares" else ((int, float), "a number")
-    if name in WHOLE:
-        kinds, expected = (int,), "a whole number"
-    if not isinstance(value, kinds) or isinstance(value, bool):
-        raise ConfigError(f"{where}: {name} is {value}, expected {expected}. Mend it.")
 
 
 def _ids(network: LanguageModelNetwork, data: Any, where: str) -> Integer[np.ndarray, " T"]:

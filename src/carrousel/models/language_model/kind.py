@@ -27,10 +27,14 @@ from carrousel.models.language_model.texts import (
     unknown_part,
 )  # fmt: skip
 from carrousel.models.language_model.vocabularies import unit_of
+from carrousel.models.options import NUMBER, TEXT, WHOLE, check_options
 from carrousel.train.kind import Example, Figures, Kind, Prepared
 
 NUM_SHOWN = 2_000
 """Held-out symbols that examples and gates are taken from."""
+SAMPLE = {"length": WHOLE, "temperature": NUMBER, "top_k": WHOLE, "top_p": NUMBER, "seed": WHOLE}
+BEAM = {"length": WHOLE, "beam": WHOLE, "stop": TEXT}
+"""Options of `predict`."""
 
 
 class LanguageModelKind(Kind[LanguageModelSettings]):
@@ -112,10 +116,13 @@ class LanguageModelKind(Kind[LanguageModelSettings]):
         """Each line of a text file, or of a list of lines, gone on with.
 
         Args:
-            options: those of `LanguageModelNetwork.sample`, or of `beam` where `beam` is among them.
+            options: those of `LanguageModelNetwork.sample`, and a seed; or of `beam` where `beam` is among them.
         """
+        check_options(options, BEAM if "beam" in options else SAMPLE, where)
         is_file = isinstance(data, (str, Path))
         write = network.beam if "beam" in options else network.sample
+        if (seed := options.pop("seed", None)) is not None:
+            options["generator"] = torch.Generator().manual_seed(seed)
         for line in read_text(data, where=where).splitlines() if is_file else lines_of(data, where):
             between = " " if unit_of(network.vocabulary) == "word" and line else ""
             yield line + between + write(line, **options)

@@ -11,6 +11,7 @@ from carrousel.data.tokens import Tokens
 from carrousel.errors import ConfigError
 from carrousel.models.edits import edit_distance
 from carrousel.models.gates import gates_of
+from carrousel.models.options import NUMBER, WHOLE, check_options
 from carrousel.models.samples import sample_files
 from carrousel.models.seq2seq.baselines import unit_for_unit
 from carrousel.models.seq2seq.batches import pair_batches
@@ -25,7 +26,7 @@ from carrousel.train.kind import Example, Figures, Kind, Prepared
 from carrousel.train.loop import Loss
 
 NUM_EXAMPLES, NUM_SHOWN, CHUNK = 50, 10, 1_000
-OPTIONS = ("beam", "n_best", "length_penalty")
+OPTIONS = {"beam": WHOLE, "n_best": WHOLE, "length_penalty": NUMBER}
 
 
 class Seq2SeqKind(Kind[Seq2SeqSettings]):
@@ -86,12 +87,9 @@ class Seq2SeqKind(Kind[Seq2SeqSettings]):
             options: `beam`, `n_best`, `length_penalty`, as `Seq2SeqNetwork.translate` takes them.
 
         Raises:
-            ConfigError: another option.
+            ConfigError: another option, or a value of another type.
         """
-        if unknown := [name for name in options if name not in OPTIONS]:
-            raise ConfigError(
-                f"{where}: unknown option {unknown[0]!r}, expected one of {', '.join(OPTIONS)}. Leave it out."
-            )
+        check_options(options, OPTIONS, where)
         sources = sources_of(data, network.units[0], where)
         while some := list(islice(sources, CHUNK)):
             for source, found in zip(some, network.translate(some, **options), strict=True):

@@ -22,7 +22,6 @@ from carrousel.models.tagger.figures import Tags, baselines, figures_of, have_sp
 from carrousel.models.tagger.network import SIZES, TaggerNetwork
 from carrousel.models.tagger.sentences import (
     Sentences,
-    check_option,
     held_out,
     read_plain,
     read_sentences,
@@ -31,6 +30,7 @@ from carrousel.models.tagger.sentences import (
 )
 from carrousel.models.tagger.settings import TaggerSettings
 from carrousel.models.tagger.words import Batch, WordInput, normal_form, vocabulary_of
+from carrousel.models.tagger.written import check_predict_options, tagged_lines
 from carrousel.train.kind import Figures, Kind, Prepared
 from carrousel.train.loop import Loss
 
@@ -103,21 +103,18 @@ class TaggerKind(Kind[TaggerSettings]):
 
         Args:
             data: a file of columns or CoNLL-U, whose tags are not read, or lists of words.
-            options: input=text for a file with a sentence a line, blanks between its words.
+            options: input=text for a file with a sentence a line, blanks between its words; n_best and marginals as
+                `written.tagged_lines` takes them.
         """
-        for name in options:
-            check_option(where, "option", name, ("input",))
-        form = options.get("input", "columns")
-        check_option(where, "input", form, ("columns", "text"))
+        check_predict_options(network, options, where)
+        form = options.pop("input", "columns")
         if not isinstance(data, str | Path):
             sentences: Sequence[Sequence[str]] = split_sentences(data, where)
         elif form == "text":
             sentences = read_plain(Path(data), where).words
         else:
             sentences = read_sentences(Path(data), network.columns["word"], is_tagged=False, where=where).words
-        for words, tags in zip(sentences, network.predict(sentences), strict=True):
-            yield from (f"{word}\t{tag}" for word, tag in zip(words, tags, strict=True))
-            yield ""
+        yield from tagged_lines(network, sentences, **options)
 
     def starter(self) -> Mapping[str, bytes]:
         """As `Kind.starter`."""
