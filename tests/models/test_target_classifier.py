@@ -147,6 +147,7 @@ def test_a_marked_text_shows_its_target() -> None:
 @pytest.mark.tiny
 def test_what_new_writes_says_how_a_file_should_look() -> None:
     files = KIND.starter()
-    assert set(files) == {"target-classifier.yaml"}
-    assert b"There is no sample beside this file" in files["target-classifier.yaml"]
+    assert set(files) == {"target-classifier.yaml", "targets.tsv", "SOURCE.md"}
+    assert b"made up" in files["target-classifier.yaml"]
+    assert files["targets.tsv"].count(b"\n") == 301
     assert KIND.Settings.from_yaml(files["target-classifier.yaml"].decode()).data.train == "targets.tsv"

@@ -12,7 +12,7 @@ from carrousel.data.batches import Bucketed, row_numbers
 from carrousel.data.readers.series import SeriesTable
 from carrousel.data.readers.static import Static
 from carrousel.data.windows import Windows, cut_steps
-from carrousel.errors import ConfigError, DataError
+from carrousel.errors import DataError
 from carrousel.models.forecaster.forecasts import is_probabilistic, measure, measure_baselines
 from carrousel.models.forecaster.future import Forecast, forecast_ahead
 from carrousel.models.forecaster.material import Material, read_like
@@ -20,6 +20,7 @@ from carrousel.models.forecaster.network import ForecasterNetwork
 from carrousel.models.forecaster.panel import Panel
 from carrousel.models.forecaster.settings import ForecasterSettings
 from carrousel.models.forecaster.shown import columns, examples, gates, place
+from carrousel.models.options import TEXT, check_options
 from carrousel.models.samples import sample_files
 from carrousel.train.kind import Figures, Kind, Prepared
 from carrousel.train.loop import Loss
@@ -81,6 +82,13 @@ class ForecasterKind(Kind[ForecasterSettings]):
         panel, windows = self.held_out(network, data, where)
         return measure(network, panel, windows, np.arange(len(windows)))
 
+    def evaluate_with(
+        self, network: ForecasterNetwork, data: Any, options: Mapping[str, Any], where: str = "evaluate"
+    ) -> Figures:
+        """As `Kind.evaluate_with`: `static`, the path of the table of what does not change."""
+        check_options(options, {"static": TEXT}, where)
+        return self.evaluate(network, _with_static(data, options), where)
+
     def held_out(self, network: ForecasterNetwork, data: Any, where: str = "evaluate") -> tuple[Panel, Windows]:
         """What `evaluate` measures: windows side by side after what the network learned from.
 
@@ -114,12 +122,11 @@ class ForecasterKind(Kind[ForecasterSettings]):
         """Lines of a CSV table: the steps after the last observed y of each series.
 
         Args:
-            options: `level`, the intervals in percent, such as [80, 95].
+            options: `level`, the intervals in percent, such as [80, 95]; `static`, the path of the table of what does not change.
         """
-        unknown = [name for name in options if name != "level"]
-        if unknown:
-            raise ConfigError(f"{where}: unknown option {unknown[0]!r}, expected level. Leave it out.")
-        yield from self.forecast(network, data, options.get("level"), where).lines()
+        level = options.pop("level", None)  # which `forecast` checks: it may be a number or a list
+        check_options(options, {"static": TEXT}, where, ("level",))
+        yield from self.forecast(network, _with_static(data, options), level, where).lines()
 
     def forecast(self, network: ForecasterNetwork, data: Any, level: Any = None, where: str = "predict") -> Forecast:
         """The steps after the last observed y of each series.
@@ -148,6 +155,11 @@ def fingerprint(table: SeriesTable, static: Static | None) -> str:
         digest.update(np.ascontiguousarray(array).data)
     digest.update(repr(static).encode())
     return digest.hexdigest()
+
+
+def _with_static(data: Any, options: Mapping[str, Any]) -> Any:
+    """A table, or a pair of it and the static table that the options name."""
+    return (data, Path(options["static"])) if "static" in options else data
 
 
 def _equal(number: int) -> Integer[np.ndarray, " N"]:

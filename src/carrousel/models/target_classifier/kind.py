@@ -57,7 +57,7 @@ class TargetClassifierKind(ScoringKind[TargetClassifierSettings]):
         return compare_texts(seen, train.targets, unseen, len(network.labels), len(network.read.tokens))
 
     def starter(self) -> Mapping[str, bytes]:
-        """As `Kind.starter`; settings alone, since no data of this kind that may be passed on is known."""
+        """As `Kind.starter`; sentences that were made up, since no data of this kind that may be passed on is known."""
         return sample_files("target-classifier")
 
 
