@@ -26,6 +26,7 @@ class Stack:
         draw: the random numbers of masks and stochastic cells; None where there are none.
         sequence_dropout: probabilities with which features of the input, of what is handed between layers, and of the output are
             zeroed for a whole sequence.
+        residual: add what a layer reads to its output, wherever both have as many features.
     """
 
     programs: Sequence[Program]
@@ -35,6 +36,7 @@ class Stack:
     is_recording: bool = False
     draw: Draw | None = None
     sequence_dropout: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    residual: bool = False
 
 
 Recorded = list[dict[str, Tensor]]
@@ -60,6 +62,7 @@ def run_stack(
     recorded: Recorded = []
     inputs, between, outputs = stack.sequence_dropout
     for layer, program in enumerate(stack.programs):
+        shortcut = x
         x = dropped(x, between if layer else inputs, stack.draw, f"{layer}.x", is_per_sequence=True)
         record = program.named_values if stack.is_recording else ()
         halves: list[Tensor] = []
@@ -72,6 +75,8 @@ def run_stack(
             last.append(after)
             recorded.append(values)
         x = torch.cat(halves, dim=-1) if len(halves) > 1 else halves[0]
+        if stack.residual and x.shape == shortcut.shape:
+            x = x + shortcut
         if stack.dropout and layer + 1 < len(stack.programs):
             x = dropped(x, stack.dropout, stack.draw, f"{layer}.y")
     x = dropped(x, outputs, stack.draw, "y", is_per_sequence=True)

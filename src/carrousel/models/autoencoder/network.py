@@ -44,6 +44,7 @@ class AutoencoderNetwork(Network):
         num_layers: of the encoder and of each decoder.
         dropout: probability with which outputs between layers are zeroed while training.
         forget_bias: start value of the forget-gate biases, in cells that have them; None keeps the cell's own start.
+        residual: add the input of a layer to its output, from the second layer on.
         columns: what the columns of a table are called in which its series stand: columns, series and label.
         sizes: further sizes of the cell.
 
@@ -69,6 +70,7 @@ class AutoencoderNetwork(Network):
         dropout: float = 0.0,
         forget_bias: float | None = None,
         columns: Mapping[str, Any] | None = None,
+        residual: bool = False,
         **sizes: int,
     ) -> None:
         super().__init__()
@@ -80,7 +82,9 @@ class AutoencoderNetwork(Network):
 
         def layers(input_size: int) -> Recurrent:
             rest = cast(dict[str, Any], sizes)
-            return Recurrent(self.cell, input_size, hidden_size, num_layers, dropout=dropout, init=init, **rest)
+            return Recurrent(
+                self.cell, input_size, hidden_size, num_layers, dropout=dropout, init=init, residual=residual, **rest
+            )
 
         self.encoder = layers(len(self.means))
         self.decoder = layers(1)
@@ -155,6 +159,7 @@ class AutoencoderNetwork(Network):
             "cell": self.cell.name,
             "hidden_size": self.encoder.hidden_size,
             "num_layers": self.encoder.num_layers,
+            "residual": self.encoder.residual,
             "dropout": self.encoder.dropout,
             "columns": asdict(self.columns),
             "sizes": self.sizes,
@@ -164,4 +169,6 @@ class AutoencoderNetwork(Network):
     def of_config(cls, config: Mapping[str, Any], cell: Cell | None = None) -> Self:
         """As `Network.of_config`."""
         names = ("means", "deviations", "window", "horizon", "hidden_size", "num_layers", "dropout", "columns")
-        return cls(**{name: config[name] for name in names}, cell=cell or config["cell"], **config["sizes"])
+        given = {name: config[name] for name in names}
+        residual = config.get("residual", False)
+        return cls(**given, residual=residual, cell=cell or config["cell"], **config["sizes"])

@@ -156,6 +156,7 @@ class ForecasterNetwork(Network):
             num_layers,
             dropout=model.dropout if num_layers > 1 else 0.0,
             init=forget_bias_for(self.cell, model.forget_bias),
+            residual=model.residual,
             **cast(dict[str, Any], model.sizes),
         )
 

@@ -158,6 +158,7 @@ def network_of(settings: LanguageModelSettings, text: Text) -> LanguageModelNetw
         Regularisation(**settings.regularisation.model_dump()),
         settings.data.resets_at_lines,
         torch.from_numpy(text.counts),
+        model.residual,
         **model.sizes,
     )
 
