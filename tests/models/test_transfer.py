@@ -13,7 +13,7 @@ from torch import nn
 from carrousel.data import CharVocabulary, Tokens
 from carrousel.errors import ConfigError
 from carrousel.layers import Recurrent
-from carrousel.models import AutoencoderNetwork, ClassifierNetwork, LanguageModelNetwork
+from carrousel.models import AutoencoderNetwork, Classifier, ClassifierNetwork, LanguageModelNetwork
 from carrousel.models.classifier.inputs import SPECIALS, TextInput
 from carrousel.models.kinds import find_kind
 from carrousel.models.kinds import load as load_any
@@ -253,3 +253,12 @@ def test_a_forecaster_of_other_series_starts_with_all_weights(tmp_path: Path) ->
         made.append(network)
     made[0].save_pretrained(tmp_path / "saved")
     assert made[1].start_from(tmp_path / "saved", "train", load) == ["all weights"]
+
+
+def test_a_class_of_python_starts_from_a_folder(known: dict[str, Network], tmp_path: Path) -> None:
+    source = known["language-model"]
+    source.save_pretrained(tmp_path)
+    settings: dict[str, Any] = {**WORDS, "epochs": None, "updates": 1, "learning_rate": 1e-30, "threads": 1}
+    model = Classifier(**settings).fit(TEXT, [0, 1] * 12, finetune=tmp_path)
+    theirs, ours = source.reading().layers[0], model.network.reading().layers[0]
+    torch.testing.assert_close(ours.get_parameter("R_i_l0"), theirs.get_parameter("R_i_l0"), rtol=0, atol=1e-12)

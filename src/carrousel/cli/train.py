@@ -17,7 +17,8 @@ OVERRIDES = "Settings to change, such as model.hidden_size=512 or train.updates=
 RUN = "Run folder to make. Without it: runs/<name>_<date>. (torchrun takes --run for an option of its own: --folder.)"
 RESUME = "Run folder of a run that was stopped: go on where it stood."
 FINETUNE = (
-    "Folder of a trained model to start from: all weights if of the same kind, else embeddings and layers that fit."
+    "Folder of a trained model to start from: all weights if kind, sizes and vocabulary are the same, else embeddings and layers "
+    "that fit."
 )
 SKIP_BAD = "Count malformed lines and go on, instead of stopping at the first: data.skip_bad=true."
 SETTINGS = "Print all settings of this kind of model with their values and stop."
