@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,12 +10,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from carrousel import Recurrent
 from carrousel.cli import main
 from carrousel.models import KINDS, find_kind
 
 Command = Callable[..., tuple[int, str, str]]
 
-WITH_DATA = [name for name in KINDS if len(find_kind(name).starter()) > 1]
 FEW = ["model.hidden_size=4", "train.updates=2", "train.evaluate_every=2", "train.threads=1"]
 KINDS_NAMED = f"Kinds: {', '.join(KINDS)}."
 
@@ -33,7 +34,7 @@ def carrousel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     return run
 
 
-@pytest.mark.parametrize("kind", WITH_DATA)
+@pytest.mark.parametrize("kind", list(KINDS))
 def test_a_project_is_begun_trained_measured_and_used(carrousel: Command, tmp_path: Path, kind: str) -> None:
     code, out, err = carrousel("new", kind, "project")
     assert (code, err) == (0, "")
@@ -44,9 +45,14 @@ def test_a_project_is_begun_trained_measured_and_used(carrousel: Command, tmp_pa
     code, out, err = carrousel("train", f"project/{kind}.yaml", *FEW, "--run", "run")
     assert (code, err) == (0, "")
     assert out.startswith(f"Training {'an' if kind[0] in 'aeiou' else 'a'} {kind} (")
-    assert "Run folder: run. To use the model: carrousel " in out
+    use = "sample run" if kind == "language-model" else "predict run FILE"
+    assert f"Run folder: run. To use the model: carrousel {use}\n" in out
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (summary["kind"], summary["updates"]) == (kind, 2)
+    unit = {"autoencoder": "squared error", "forecaster": "pinball loss"}.get(kind, "nats")
+    assert summary["loss_unit"] == unit
+    assert re.search(r"loss \d+\.\d{3} nats" if unit == "nats" else rf"{unit} \d+\.\d{{3}}", out)
+    assert f"<h3>Training loss <small>{unit}</small></h3>" in (tmp_path / "run" / "report.html").read_text()
     assert summary["baselines"]
     assert all(summary["monitor"] in found["figures"] for found in summary["baselines"].values())
     assert (tmp_path / "run" / "report.html").read_text().startswith("<!")
@@ -124,3 +130,36 @@ def test_a_link_does_not_lead_out_of_the_folder_either(carrousel: Command, tmp_p
     code, _, err = carrousel("train", "inside/a.yaml")
     assert code == 2
     assert "data.train is link/secret.conllu, which lies outside inside, expected a path inside" in err
+
+
+@pytest.mark.parametrize(
+    "kind", ["language-model", "forecaster", "autoencoder"]
+)  # the others have an `Encoder`, tested alone
+def test_deep_residual_layers_are_trained_and_read_back(carrousel: Command, tmp_path: Path, kind: str) -> None:
+    carrousel("new", kind, "project")
+    deep = ["model.num_layers=2", "model.residual=true", "model.cell=gru"]
+    assert carrousel("train", f"project/{kind}.yaml", *FEW, *deep, "--run", "run")[::2] == (0, "")
+    network = find_kind(kind).load(tmp_path / "run", "test")
+    layers = [module for module in network.modules() if isinstance(module, Recurrent)]
+    assert layers
+    assert all(layer.residual for layer in layers)
+
+
+def test_malformed_lines_end_a_run_unless_they_are_skipped(carrousel: Command, tmp_path: Path) -> None:
+    (tmp_path / "pairs.tsv").write_text("ab\tBA\nbad\n" + "abc\tCBA\nb\tB\n" * 10)
+    (tmp_path / "mine.yaml").write_text("kind: seq2seq\ndata: {train: pairs.tsv}\n")
+    fault = "pairs.tsv, line 2 has 1 field, expected 2 as in the first line."
+    remedy = "or skip what is malformed: data.skip_bad=true when training, skip_bad=True in Python."
+    code, out, err = carrousel("train", "mine.yaml", *FEW, "--run", "run")
+    assert (code, out, err) == (2, "", f"carrousel: train: {fault} Correct the line, {remedy}\n")
+    assert carrousel("train", "mine.yaml", *FEW, "--run", "run", "--skip-bad")[::2] == (0, "")
+    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["data"]["skip_bad"] is True
+    skipped = json.loads((tmp_path / "run" / "summary.json").read_text())["notes"]["skipped"]
+    assert skipped == f"train: 1 malformed line was skipped: {fault}"
+
+    code, out, err = carrousel("data", "check", "pairs.tsv", "--stop-at-bad")
+    assert (code, out, err) == (2, "", f"carrousel: check: {fault} Correct the line, {remedy}\n")
+    for given in ([], ["--skip-bad"]):
+        code, out, err = carrousel("data", "check", "pairs.tsv", *given)
+        assert (code, err) == (0, "")
+        assert f"1 malformed line was skipped: {fault}" in out

@@ -104,10 +104,13 @@ BAD_INPUT = [
     (["train", "--resume", "folder"], "train: the run folder folder has no config.yaml, expected one that `carrousel train` made. "
      "Check the path given to --resume."),
     (["train", "long.txt", "--resume", "folder"], "train: --resume is given with something to train on, settings, --run, "
-     "--finetune or --range-test, expected it alone: a run goes on with what it was started with. Leave the others out, or start a "
-     "new run."),
+     "--finetune, --range-test or --skip-bad, expected it alone: a run goes on with what it was started with. Leave the others "
+     "out, or start a new run."),
     (["train", "long.txt", "--run", "new", "--range-test"], "train: --run new is given with --range-test, which makes no run "
      "folder, expected one of them. Leave one out."),
+    (["train", "--resume", "folder", "--skip-bad"], "train: --resume is given with something to train on, settings, --run, "
+     "--finetune, --range-test or --skip-bad, expected it alone: a run goes on with what it was started with. Leave the others "
+     "out, or start a new run."),
     (["sample", "nowhere"], "sample: nowhere does not exist, expected the folder of a trained model (config.json and "
      "model.safetensors). Check the path; `carrousel train` makes one."),
 ]  # fmt: skip
@@ -157,7 +160,7 @@ def test_a_loss_that_is_not_finite_ends_with_exit_code_2(
     assert code == 2
     first, *rest = err.splitlines()
     assert re.fullmatch(
-        r"carrousel: train: the loss of update \d+ is nan nats, expected a finite number\. Lower the learning rate \(\S+ here\), "
+        r"carrousel: train: the loss of update \d+ is nan, expected a finite number\. Lower the learning rate \(\S+ here\), "
         r"such as train\.learning_rate=\S+\. The weights are those before this update\.",
         first,
     )

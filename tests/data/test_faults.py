@@ -12,7 +12,8 @@ def test_the_first_malformed_line_is_an_error_that_names_it():
     with pytest.raises(DataError) as caught:
         Faults("train").add("x.tsv", 1234, "has 3 columns", "2")
     assert str(caught.value) == (
-        "train: x.tsv, line 1,234 has 3 columns, expected 2. Correct the line, or skip what is malformed: skip_bad."
+        "train: x.tsv, line 1,234 has 3 columns, expected 2. Correct the line, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
 
 
@@ -20,7 +21,8 @@ def test_a_fault_of_a_whole_file_names_no_line():
     with pytest.raises(DataError) as caught:
         Faults("train").add("x.npy", None, "holds Python objects", "numbers")
     assert str(caught.value) == (
-        "train: x.npy holds Python objects, expected numbers. Correct the file, or skip what is malformed: skip_bad."
+        "train: x.npy holds Python objects, expected numbers. Correct the file, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
 
 

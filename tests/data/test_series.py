@@ -94,7 +94,8 @@ def test_a_missing_time_in_a_frame_is_named_by_its_row() -> None:
     assert str(caught.value) == (
         "train: data, line 2 has NaT in the column ds, expected a time such as 2024-03-01 05:00:00. Correct the line, or skip "
         "what is "
-        "malformed: skip_bad."
+        "malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
 
 
@@ -209,7 +210,8 @@ def test_empty_cells_are_nan_and_counted(tmp_path: Path) -> None:
 def test_a_malformed_row_is_named_by_its_line_or_skipped(tmp_path: Path, row: str, fault: str) -> None:
     text = f"ds,y\n1,1\n{row}\n2,2\n"
     assert refused(tmp_path, text) == (
-        f"train: FOLDER/t.csv, line 3 {fault} Correct the line, or skip what is malformed: skip_bad."
+        f"train: FOLDER/t.csv, line 3 {fault} Correct the line, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
     found = read(tmp_path, text, skip_bad=True)
     assert found.values.values[:, 0].tolist() == [1, 2]
@@ -222,7 +224,8 @@ def test_a_malformed_json_line_is_named(tmp_path: Path) -> None:
         read_series(path, where="train")
     assert str(caught.value) == (
         f"train: {path}, line 2 is not JSON (Expecting property name enclosed in double quotes at character 10), expected a JSON "
-        "object. Correct the line, or skip what is malformed: skip_bad."
+        "object. Correct the line, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
     found = read_series(path, skip_bad=True)
     np.testing.assert_array_equal(found.values.values[:, 0], [1, 2, math.nan])
@@ -233,7 +236,7 @@ def test_an_empty_name_of_a_series_is_malformed(tmp_path: Path) -> None:
     assert refused(tmp_path, "unique_id,ds,y\na,1,1\n,2,2\n") == (
         "train: FOLDER/t.csv, line 3 has an empty unique_id, expected the name of a series. Correct the line, or skip what is "
         "malformed: "
-        "skip_bad."
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
 
 
@@ -362,7 +365,8 @@ def test_a_static_table_has_numbers_and_words(tmp_path: Path) -> None:
             "unique_id,area\nnorth,1\nnorth,2\nsouth,3\n",
             "train: FOLDER/t.csv, line 3 repeats the series 'north' of line 2, expected one row for each. Correct the line, or "
             "skip what is "
-            "malformed: skip_bad.",
+            "malformed: "
+            "data.skip_bad=true when training, skip_bad=True in Python.",
         ),
         (
             "name,area\nnorth,1\n",

@@ -56,7 +56,10 @@ def test_a_malformed_line_is_named_or_skipped(tmp_path: Path, text: str, what: s
     path = written(tmp_path, text)
     with pytest.raises(DataError) as caught:
         read_vectors(path)
-    assert str(caught.value) == (f"read_vectors: {path}, {what} Correct the line, or skip what is malformed: skip_bad.")
+    assert str(caught.value) == (
+        f"read_vectors: {path}, {what} Correct the line, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
+    )
     if text != "a\n":
         vectors = read_vectors(path, skip_bad=True)
         assert list(vectors.rows) == ["a"]

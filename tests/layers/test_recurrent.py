@@ -257,3 +257,33 @@ def test_a_trace_has_every_place() -> None:
     x = torch.randn(7, 2, 3)
     y, _, trace = layer.trace(x)
     assert torch.allclose(torch.cat([trace.of(1)["h_t"], trace.of(1, reverse=True)["h_t"]], -1), y)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_with_residual_a_layer_adds_what_it_reads_where_it_fits(bidirectional: bool) -> None:
+    torch.manual_seed(0)
+    size, lengths = (10 if bidirectional else 5), torch.tensor([7, 4])
+    deep = Recurrent("gru", 3, 5, 3, bidirectional=bidirectional, residual=True)
+    layers = [Recurrent("gru", d, 5, bidirectional=bidirectional) for d in (3, size, size)]
+    for k, layer in enumerate(layers):
+        layer.load_state_dict(
+            {n.replace(f"_l{k}", "_l0"): v for n, v in deep.state_dict().items() if re.search(rf"_l{k}(_|$)", n)}
+        )
+    x = torch.randn(7, 2, 3)
+    x[4:, 1] = torch.nan  # which is past the row's length
+    y, state = deep(x, lengths=lengths)
+    first, s0 = layers[0](x, lengths=lengths)
+    second, s1 = layers[1](first, lengths=lengths)
+    third, s2 = layers[2](second + first, lengths=lengths)
+    torch.testing.assert_close(y, third + (second + first), rtol=0, atol=0)
+    torch.testing.assert_close(state.h, torch.cat([s0.h, s1.h, s2.h]), rtol=0, atol=0)
+    assert "residual=True" in repr(deep)
+
+
+def test_with_residual_there_is_no_stream() -> None:
+    with pytest.raises(ConfigError) as caught:
+        lstm(num_layers=2, residual=True).stream()
+    assert str(caught.value) == (
+        "Recurrent: the layer has residual=True, expected False: a step goes through all layers at once, without shortcuts. Call "
+        "the layer itself with one step and the state before it."
+    )

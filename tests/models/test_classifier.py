@@ -433,7 +433,8 @@ def test_malformed_rows_of_a_table_are_named_or_counted(tmp_path: Path) -> None:
     rows = ["text\tlabel", *(f"{a}\t{b}" for a, b in zip(TEXTS, LABELS, strict=True)), "no label here\t", "more"]
     path = write(tmp_path / "bad.tsv", rows)
     assert fails(DataError, lambda: of_file(path)) == (
-        f"train: {path}, line 34 has no label, expected one. Correct the line, or skip what is malformed: skip_bad."
+        f"train: {path}, line 34 has no label, expected one. Correct the line, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
     assert of_file(path, skip_bad=True).notes["skipped"] == (
         f"train: 2 malformed lines were skipped: {path}, line 34 has no label, expected one. "
@@ -442,7 +443,8 @@ def test_malformed_rows_of_a_table_are_named_or_counted(tmp_path: Path) -> None:
     path = write(tmp_path / "two.jsonl", ['{"text": "a", "label": ["x", "y"]}'])
     assert fails(DataError, lambda: of_file(path)) == (
         f"train: {path}, line 1 has 2 labels, expected 1, since data.label_separator is null. Correct the line, or skip what is "
-        "malformed: skip_bad."
+        "malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
 
 

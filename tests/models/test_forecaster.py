@@ -296,8 +296,22 @@ def test_static_numbers_and_words_are_read() -> None:
     with pytest.raises(DataError) as caught:
         model.predict(columns)
     assert str(caught.value) == (
-        "Forecaster: the network reads the static columns area, soil, expected a table of them. Give a pair: series and static "
-        "table."
+        "Forecaster: the network reads the static columns area, soil, expected a table of them. Name it: static=FILE; in "
+        "Python give a pair, series and static table."
+    )
+
+
+def test_a_static_table_is_named_on_the_command_line(tmp_path: Path) -> None:
+    columns, static = wave(), tmp_path / "static.csv"
+    static.write_text("unique_id,area,soil\ns1,1.0,clay\ns0,3.0,sand\n")
+    model = Forecaster(**SMALL).fit(columns, static=str(static), verbose=False)
+    network = own_network(model)
+    assert list(KIND.predict(network, columns, static=str(static))) == list(model.predict().lines())
+    assert KIND.evaluate_with(network, columns, {"static": str(static)}) == model.evaluate((columns, str(static)))
+    with pytest.raises(ConfigError) as caught:
+        KIND.evaluate_with(network, columns, {"statik": str(static)})
+    assert (
+        str(caught.value) == "evaluate: unknown option 'statik', expected static. Did you mean 'static'? Leave it out."
     )
 
 
@@ -527,7 +541,7 @@ def test_predictions_on_the_command_line_are_a_table() -> None:
     assert len(lines) == 7
     with pytest.raises(ConfigError) as caught:
         list(KIND.predict(own_network(model), wave(), beam=3))
-    assert str(caught.value) == "predict: unknown option 'beam', expected level. Leave it out."
+    assert str(caught.value) == "predict: unknown option 'beam', expected one of level, static. Leave it out."
 
 
 def test_a_validation_part_without_y_is_refused() -> None:

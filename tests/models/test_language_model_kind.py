@@ -307,7 +307,8 @@ def test_malformed_bytes_end_the_reading_or_are_counted(tmp_path: Path) -> None:
         KIND.prepare(KIND.Settings.of(given))
     assert str(caught.value) == (
         f"train: {path}, line 41 is not UTF-8 (byte 401 of the file is 0xff), expected UTF-8 text. Correct the line, or skip what "
-        "is malformed: skip_bad."
+        "is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
     given["data"]["skip_bad"] = True
     expected = (
@@ -509,6 +510,23 @@ def test_prediction_goes_on_with_every_line(tmp_path: Path) -> None:
         assert first.startswith("a b ")
         assert second.startswith("c ")
     assert next(KIND.predict(network, ["a"], beam=2, length=1)).startswith("a")
+    first = list(KIND.predict(network, ["a"], length=9, seed=3))
+    assert (
+        first
+        == list(KIND.predict(network, ["a"], length=9, seed=3))
+        != list(KIND.predict(network, ["a"], length=9, seed=4))
+    )
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"lenth": 5}, "predict: unknown option 'lenth', expected one of length, temperature, top_k, top_p, seed. Did you mean "
+         "'length'? Leave it out."),
+        ({"beam": 2, "top_k": 3}, "predict: unknown option 'top_k', expected one of length, beam, stop. Did you mean 'stop'? "
+         "Leave it out."),
+        ({"length": "long"}, "predict: length is long, expected a whole number. Mend it."),
+    ]  # fmt: skip
+    for options, message in wrong:
+        with pytest.raises(ConfigError) as caught:
+            list(KIND.predict(network, ["a"], **options))
+        assert str(caught.value) == message
 
 
 # What a user begins with

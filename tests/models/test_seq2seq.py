@@ -462,7 +462,7 @@ def test_a_malformed_line_is_named_or_skipped(tmp_path: Path) -> None:
     path.write_text("ab\tba\nbroken\nabc\tcba\nb\tb\n")
     message = (
         f"train: {path}, line 2 has 1 field, expected 2 as in the first line. Correct the line, or skip what is malformed: "
-        "skip_bad."
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
         KIND.prepare(settings_of({}, data={"train": str(path)}))
@@ -527,9 +527,12 @@ def test_predict_reads_a_source_a_line_and_refuses_unknown_options(tmp_path: Pat
     assert [line.split("\t")[0] for line in lines] == ["ab", "cd"]
     assert lines == list(KIND.predict(network, ["ab", "cd"]))
     assert len(list(KIND.predict(network, path, n_best=2, beam=3))) == 4
-    message = "predict: unknown option 'best', expected one of beam, n_best, length_penalty. Leave it out."
+    message = "predict: unknown option 'best', expected one of beam, n_best, length_penalty. Did you mean 'n_best'? Leave it out."
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
         list(KIND.predict(network, path, best=2))
+    message = "predict: beam is abc, expected a whole number. Mend it."
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
+        list(KIND.predict(network, path, beam="abc"))
     message = "predict: source 1 is an empty source, expected characters. Leave it out."
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
         list(KIND.predict(network, ["ab", ""]))

@@ -206,13 +206,42 @@ def test_prediction_lines_from_a_column_file_and_from_text(learned: Tagger, tmp_
     assert list(KIND.predict(network, columns)) == expected
     assert list(KIND.predict(network, text, input="text")) == expected
     assert list(KIND.predict(network, [["in", "Oslo"], ["the"]])) == expected
-    for options, message in (
-        ({"form": "text"}, "predict: option is form, expected one of input. Choose one: option=input"),
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"form": "text"}, "predict: unknown option 'form', expected one of input, n_best, marginals. Leave it out."),
+        ({"n_best": 0}, "predict: n_best is 0, expected at least 1. Leave it out for the best alone."),
+        ({"n_best": 1.5}, "predict: n_best is 1.5, expected a whole number. Mend it."),
+        ({"marginals": "yes"}, "predict: marginals is yes, expected true or false. Mend it."),
         ({"input": "txt"}, "predict: input is txt, expected one of columns, text. Choose one: input=columns"),
-    ):
+    ]
+    for options, message in wrong:
         with pytest.raises(ConfigError) as caught:
             list(KIND.predict(network, text, **options))
         assert str(caught.value) == message
+
+
+def test_prediction_lines_with_the_best_sequences_and_probabilities_of_tags(learned: Tagger) -> None:
+    network, sentence = tagger_network(learned), ["in", "Oslo"]
+    ((first, p), (second, q)) = network.n_best([sentence], 2)[0]
+    lines = list(KIND.predict(network, [sentence, []], n_best=2))
+    assert lines == [f"# {p:.4g}\t{q:.4g}", *map("\t".join, zip(sentence, first, second, strict=True)), "", "# 1", ""]
+    *words, end = KIND.predict(network, [sentence], marginals=True)
+    assert end == ""
+    for line, word, tag, each in zip(words, sentence, first, network.marginals([sentence])[0], strict=True):
+        given, said, shares = line.split("\t")
+        assert (given, said) == (word, tag)
+        found = {name: float(value) for name, value in (share.split("=") for share in shares.split(" "))}
+        assert list(found.values()) == sorted(found.values(), reverse=True)
+        expected = {name: round(value, 3) for name, value in zip(learned.labels, each.tolist(), strict=True)}
+        assert found == {name: pytest.approx(value, abs=1e-9) for name, value in expected.items() if value >= 0.001}
+
+
+def test_a_softmax_ranks_no_sequences() -> None:
+    with pytest.raises(ConfigError) as caught:
+        list(KIND.predict(new_network(head="softmax"), [["in"]], n_best=3))
+    assert str(caught.value) == (
+        "predict: n_best is 3, expected 1: the head softmax does not rank sequences of tags. Leave it out, or train with "
+        "model.head=crf."
+    )
 
 
 CONLL_2003 = """-DOCSTART- -X- -X- O
@@ -417,7 +446,12 @@ def test_a_tagger_that_does_not_fit_is_no_start(tmp_path: Path) -> None:
 def test_it_can_start_from_what_another_kind_reads_with() -> None:
     source, target = new_network(), new_network(head="softmax", characters="none")
     torch.nn.init.normal_(source.read.embedding.weight)
-    assert transfer(source.reading(), target.reading()) == ["embeddings of 14 of 14 tokens"]
+    size, letters = source.read.embedding.embedding_dim, source.read.size - source.read.embedding.embedding_dim
+    assert letters > 0
+    assert transfer(source.reading(), target.reading()) == [
+        "embeddings of 14 of 14 tokens",
+        f"recurrent layer 1 (lstm) in both directions, {size} of its {size} inputs",
+    ]
     assert torch.equal(target.read.embedding.weight, source.read.embedding.weight)
     assert transfer(source.reading(), new_network().reading())[1] == "recurrent layer 1 (lstm) in both directions"
 
@@ -487,7 +521,7 @@ def test_other_errors_say_what_was_given_and_expected(learned: Tagger, tmp_path:
         Tagger().fit(path)
     assert str(caught.value) == (
         f"Tagger: {path}, line 2 has 1 column, expected 2 as in the first line. Correct the line, or skip what is malformed: "
-        "skip_bad."
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
     made = KIND.prepare(TaggerSettings.of({"data": {"train": str(path), "skip_bad": True}}))
     assert made.notes["skipped"] == (

@@ -120,7 +120,8 @@ def test_rows_without_a_target_are_named_or_counted(tmp_path: Path) -> None:
     path.write_text("\n".join(lines) + "\n")
     assert fails(lambda: KIND.prepare(KIND.Settings.of({"data": {"train": str(path)}}))) == (
         f"train: {path}, line 2 has $T$ 0 times in its text, expected it once, in place of the target. Correct the line, or "
-        "skip what is malformed: skip_bad."
+        "skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
     prepared = KIND.prepare(KIND.Settings.of({"data": {"train": str(path), "skip_bad": True}}))
     assert prepared.notes["skipped"] == (

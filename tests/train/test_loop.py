@@ -171,7 +171,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_update() -> None:
     with pytest.raises(TrainingError) as caught:
         list(train(training, diverging, measure, plan(clip_norm=5.0)))
     assert str(caught.value) == (
-        "train: the loss of update 3 is nan nats, expected a finite number. Lower the learning rate (0.1 here), such as "
+        "train: the loss of update 3 is nan, expected a finite number. Lower the learning rate (0.1 here), such as "
         "train.learning_rate=0.01. The weights are those before this update.\n"
         "  first: output of the loss function is nan\n"
         "  gradient norms before: 1 1"

@@ -102,7 +102,7 @@ def test_a_poisoned_batch_is_named_with_its_column_and_its_row(in_front: bool, l
     norms = " ".join(f"{norm:.3g}" for norm in report.gradient_norms)
     assert len(report.gradient_norms) == 3
     assert text == (
-        "train: the loss of update 4 is nan nats, expected a finite number. Clean the data: c0 has NaN or infinite values in this "
+        "train: the loss of update 4 is nan, expected a finite number. Clean the data: c0 has NaN or infinite values in this "
         "batch. The weights are those before this update.\n"
         f"  first: input of {layer} is nan\n"
         "  batch: data.csv:2; data.csv:3; data.csv:4\n"
@@ -127,7 +127,7 @@ def test_values_far_out_are_named() -> None:
 
     text, report = report_of(Reader(), Batches({1: 25.0}), steep)
     assert text.splitlines()[0] == (
-        "train: the loss of update 2 is inf nats, expected a finite number. Clean or scale the data: c0 has values further than 20 "
+        "train: the loss of update 2 is inf, expected a finite number. Clean or scale the data: c0 has values further than 20 "
         "standard deviations out. The weights are those before this update."
     )
     assert text.splitlines()[1] == "  first: output of the loss function is inf"
@@ -140,7 +140,7 @@ def test_too_high_a_learning_rate_is_said_to_be_one() -> None:
     assert report.columns == []
     norms = " ".join(f"{norm:.3g}" for norm in report.gradient_norms)
     assert text == (
-        f"train: the loss of update {report.update} is inf nats, expected a finite number. Gradients grew: lower the learning rate "
+        f"train: the loss of update {report.update} is inf, expected a finite number. Gradients grew: lower the learning rate "
         "(10000 here), such as train.learning_rate=1e+03, and limit them, such as train.clip_norm=1. The weights are those before "
         "this update.\n"
         "  first: output of the loss function is inf\n"
@@ -179,7 +179,7 @@ def test_a_cell_that_overflows_is_named_by_value_step_and_row() -> None:
     batches.x[0, 0] = -1.0  # row 0 begins a step later
     text, report = report_of(overflowing(), batches)
     assert text.splitlines()[:2] == [
-        "train: the loss of update 1 is nan nats, expected a finite number. Lower the learning rate (0.1 here), such as "
+        "train: the loss of update 1 is nan, expected a finite number. Lower the learning rate (0.1 here), such as "
         "train.learning_rate=0.01. The weights are those before this update.",
         "  first: h_t of recurrent (layer 0) at time step 3 of row 1 is inf (data.csv:3)",
     ]

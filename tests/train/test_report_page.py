@@ -17,7 +17,7 @@ from run_folders import SUMMARY, make_run
 from toy_kind import ToySettings
 
 from carrousel.errors import DataError
-from carrousel.train.charts import Axis, Chart, Line, number, thinned
+from carrousel.train.charts import Axis, Chart, Line, names_of, number, thinned
 from carrousel.train.differences import Part, differences
 from carrousel.train.heat_map import heat_map, png
 from carrousel.train.report_page import write_report
@@ -125,6 +125,27 @@ def test_examples_have_their_differences_marked(whole: Path) -> None:
     assert '<small class="soft">right</small>' in page
     (whole / "examples.json").write_text(json.dumps([{"given": "a", "expected": " ", "predicted": "\n"}]))
     assert re.findall(r"<mark>(.*?)</mark>", report_of(whole)[0]) == ["␣", "↵"]
+
+
+def test_where_nothing_is_expected_nothing_is_marked(whole: Path) -> None:
+    (whole / "examples.json").write_text(json.dumps([{"given": "a", "expected": "", "predicted": "2 steps"}]))
+    page, read = report_of(whole)
+    assert "<mark>" not in page
+    assert "<dt>expected</dt>" not in page
+    assert "1 held-out example." in read.text
+
+
+def test_many_figures_leave_no_room_for_words_beside_them(whole: Path) -> None:
+    summary = json.loads((whole / "summary.json").read_text())
+    summary["figures"] |= {f"figure_{k}": float(k) for k in range(4)}
+    summary["notes"] = {"findings": [], "seen": ["a", "b"]}
+    (whole / "summary.json").write_text(json.dumps(summary))
+    page, read = report_of(whole)
+    assert 'class="about"><small>' not in page
+    assert "always one: the most frequent" in read.text
+    assert "table: what was seen" in read.text
+    assert "<dt>findings</dt>" not in page
+    assert "<dd>a, b</dd>" in page
 
 
 def test_settings_that_are_not_as_by_default_are_marked(whole: Path) -> None:
@@ -293,6 +314,16 @@ def test_axes_have_round_ticks_and_hold_their_values() -> None:
         axis = Axis.over(low, high, 206, 14, room=0.04)
         assert 14 <= axis.place(high) <= axis.place(low) <= 206
         assert 1 <= len(axis.ticks) <= 8
+    for ticks in (
+        [113.75, 114.0, 114.25],
+        [0.9912, 0.9914],
+        [12_000.0, 12_010.0],
+        [1_000.0, 1_000.5],
+        [1.02e-5, 1.024e-5],
+    ):
+        names = names_of(ticks)
+        assert len(set(names)) == len(ticks)
+        assert [float(name.replace(",", "").replace("k", "e3")) for name in names] == pytest.approx(ticks, rel=1e-9)
     powers = Axis.of_powers(1e-6, 3e-2, 206, 14)
     assert [number(tick) for tick in powers.ticks] == ["1e-6", "1e-5", "1e-4", "0.001", "0.01"]
     assert powers.place(1e-4) == pytest.approx((powers.place(1e-5) + powers.place(1e-3)) / 2)

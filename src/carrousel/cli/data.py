@@ -24,10 +24,16 @@ def data(
         Path | None,
         typer.Option(help="Held-out data of yours, to look for what both have in common.", show_default=False),
     ] = None,
+    skip_bad: Annotated[
+        bool,
+        typer.Option(
+            "--skip-bad/--stop-at-bad", help="Count malformed lines and look at the rest, or stop at the first."
+        ),
+    ] = True,
 ) -> None:
     """Look at data: columns, lengths, gaps, classes, vocabulary, split, leakage, and what a model has to beat."""
     from carrousel.data.check import check
 
     assert action is Action.CHECK
-    for line in check(file, kind, valid=valid).lines():
+    for line in check(file, kind, valid=valid, skip_bad=skip_bad).lines():
         print(line)

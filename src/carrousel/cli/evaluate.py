@@ -9,16 +9,24 @@ import typer
 def evaluate(
     run: Annotated[Path, typer.Argument(help="Run folder, or any folder with config.json and model.safetensors.")],
     file: Annotated[Path, typer.Argument(help="Data of the form that the model was trained on.")],
+    options: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="Options of the kind. Language models: adapt=dynamic (learning_rate, decay, segment, epsilon, squares=TEXT) or "
+            "adapt=cache (window, theta, part). Forecasters: static=FILE.",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
 ) -> None:
     """Measure a trained model on a file of yours."""
     from json import dumps
 
-    from carrousel.models.kinds import load
+    from carrousel.models.kinds import load, options_of
     from carrousel.train.figures import label, shown
 
     kind, network = load(run, "evaluate")
-    figures = kind.evaluate(network, file, "evaluate")
+    figures = kind.evaluate_with(network, file, options_of(options or [], "evaluate", "adapt=dynamic"), "evaluate")
     if json:
         print(dumps(dict(figures)))
         return

@@ -5,15 +5,19 @@ from typing import Annotated
 
 import typer
 
+OPTIONS = (
+    "Options of the kind, such as beam=5. language-model: length, temperature, top_k, top_p, seed; or beam, length, stop. "
+    "tagger: input=text, n_best, marginals=true. seq2seq: beam, n_best, length_penalty. forecaster: level, static. autoencoder: "
+    "threshold. Classifiers: names of columns, such as text=body."
+)
+
 
 def predict(
     run: Annotated[Path, typer.Argument(help="Run folder, or any folder with config.json and model.safetensors.")],
     file: Annotated[
         Path, typer.Argument(help="Data of the form that the model was trained on; what is to be found may be missing.")
     ],
-    options: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Options of the kind, such as beam=5.")
-    ] = None,
+    options: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help=OPTIONS)] = None,
 ) -> None:
     """Let a trained model work on a file of yours."""
     from carrousel.models.kinds import load, options_of

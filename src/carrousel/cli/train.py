@@ -18,11 +18,13 @@ OVERRIDES = "Settings to change, such as model.hidden_size=512 or train.updates=
 RUN = "Run folder to make. Without it: runs/<name>_<date>. (torchrun takes --run for an option of its own: --folder.)"
 RESUME = "Run folder of a run that was stopped: go on where it stood."
 FINETUNE = (
-    "Folder of a trained model to start from: all weights if of the same kind, else embeddings and layers that fit."
+    "Folder of a trained model to start from: all weights if kind, sizes and vocabulary are the same, else embeddings and layers "
+    "that fit."
 )
 RANGE_TEST = (
     "Only look for a learning rate: train shortly while it rises, show the losses, suggest one. Leaves no run folder."
 )
+SKIP_BAD = "Count malformed lines and go on, instead of stopping at the first: data.skip_bad=true."
 SETTINGS = "Print all settings of this kind of model with their values and stop."
 SCHEMA = "Print the JSON schema of this kind's settings file and stop."
 
@@ -34,20 +36,22 @@ def train(
     resume: Annotated[Path | None, typer.Option(help=RESUME, show_default=False)] = None,
     finetune: Annotated[Path | None, typer.Option(help=FINETUNE, show_default=False)] = None,
     range_test: Annotated[bool, typer.Option("--range-test", help=RANGE_TEST)] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help=SKIP_BAD)] = False,
     settings: Annotated[str | None, typer.Option(metavar="KIND", help=SETTINGS, show_default=False)] = None,
     schema: Annotated[str | None, typer.Option(metavar="KIND", help=SCHEMA, show_default=False)] = None,
 ) -> None:
     """Train a model and measure it on data that was held out."""
+    given = [*(overrides or []), *(["data.skip_bad=true"] * skip_bad)]
     if settings is not None or schema is not None:
         from carrousel.models.kinds import find_kind
 
         chosen = find_kind(settings or schema or "", "train").Settings
         print(chosen().to_yaml() if settings else chosen.json_schema(), end="")
     elif resume is not None:
-        if what is not None or overrides or run is not None or finetune is not None or range_test:
+        if what is not None or overrides or run is not None or finetune is not None or range_test or skip_bad:
             raise ConfigError(
-                "train: --resume is given with something to train on, settings, --run, --finetune or --range-test, expected it "
-                "alone: a run goes on with what it was started with. Leave the others out, or start a new run."
+                "train: --resume is given with something to train on, settings, --run, --finetune, --range-test or --skip-bad, "
+                "expected it alone: a run goes on with what it was started with. Leave the others out, or start a new run."
             )
         from carrousel.models.kinds import find_kind
         from carrousel.train.run import Run, settings_in
@@ -59,9 +63,9 @@ def train(
             raise ConfigError(
                 f"train: --run {run} is given with --range-test, which makes no run folder, expected one of them. Leave one out."
             )
-        show_rates(*settings_of(what, overrides or []), finetune)
+        show_rates(*settings_of(what, given), finetune)
     else:
-        start(*settings_of(what, overrides or []), run, finetune)
+        start(*settings_of(what, given), run, finetune)
 
 
 def settings_of(what: str | None, overrides: list[str]) -> tuple["Kind[Any]", Any]:

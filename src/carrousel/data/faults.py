@@ -5,6 +5,7 @@ from pathlib import Path
 from carrousel.errors import DataError
 
 NUM_SHOWN = 5
+SKIP = "data.skip_bad=true when training, skip_bad=True in Python"
 
 
 class Faults:
@@ -40,7 +41,7 @@ class Faults:
         text = f"{place} {what}, expected {expected}."
         if not self.skip_bad:
             thing = "file" if line_number is None else unit
-            raise DataError(f"{self.where}: {text} Correct the {thing}, or skip what is malformed: skip_bad.")
+            raise DataError(f"{self.where}: {text} Correct the {thing}, or skip what is malformed: {SKIP}.")
         self.skipped += 1
         if len(self._shown) < NUM_SHOWN:
             self._shown.append(text)

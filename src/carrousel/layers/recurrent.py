@@ -40,10 +40,14 @@ class Recurrent(nn.Module):
         masks: what is dropped while training, such as `[carrousel.masks.zoneout(c=0.5, h=0.05)]`, in the order of application.
         gradient: "full", or "truncated" as in 1997: errors flow back in time along the carrousel alone, not through the state
             that gates and cell inputs read. Outputs are the same, and x keeps its gradient. `explain()` names the cuts.
+        residual: add what a layer reads to its output, y_l = layer_l(y_{l-1}) + y_{l-1}, wherever both have as many features, which
+            they have from the second layer on.
         sizes: further sizes of the cell, by its keywords, such as `block_size=2` for lstm_1997.
 
     Raises:
         ConfigError: unknown cell, or a size or setting out of range.
+
+    Source: residual: Longpre, Pradhan, Xiong and Socher, "A Way out of the Odyssey", 2016, arXiv:1611.05104.
 
     >>> layer = Recurrent("peephole_lstm", input_size=3, hidden_size=5)
     >>> y, state = layer(torch.zeros(7, 2, 3))
@@ -65,6 +69,7 @@ class Recurrent(nn.Module):
         dtype: torch.dtype | None = None,
         masks: Sequence[Mask] = (),
         gradient: str = "full",
+        residual: bool = False,
         **sizes: int,
     ) -> None:
         super().__init__()
@@ -75,7 +80,7 @@ class Recurrent(nn.Module):
         self.cell = find(cell) if isinstance(cell, str) else cell
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bidirectional, self.batch_first, self.dropout = bidirectional, batch_first, dropout
-        self.init = init
+        self.init, self.residual = init, residual
         self.changes = Changes(tuple(masks), gradient)
         self.directions = 2 if bidirectional else 1
         first = self.cell.sizes(input_size, hidden_size, **sizes)
@@ -164,13 +169,18 @@ class Recurrent(nn.Module):
             state: to begin with, as `forward` takes it; zeros when left out.
 
         Raises:
-            ConfigError: a bidirectional layer, whose backward cells read the end of a sequence first; a stochastic cell.
+            ConfigError: a bidirectional layer, whose backward cells read the end of a sequence first; a stochastic cell; shortcuts.
 
         >>> stream = Recurrent("lstm", 3, 5).stream()
         >>> tuple(stream.step(torch.zeros(1, 3)).shape)
         (1, 5)
         """
         refuse_two_directions("Recurrent", self.bidirectional)
+        if self.residual:
+            raise ConfigError(
+                "Recurrent: the layer has residual=True, expected False: a step goes through all layers at once, without "
+                "shortcuts. Call the layer itself with one step and the state before it."
+            )
         programs = self._programs[False]
         refuse_noise(programs)
 
@@ -196,7 +206,7 @@ class Recurrent(nn.Module):
 
     def extra_repr(self) -> str:
         """What `print(layer)` shows."""
-        settings = {"num_layers": 1, "bidirectional": False, "batch_first": False, "dropout": 0.0}
+        settings = {"num_layers": 1, "bidirectional": False, "batch_first": False, "dropout": 0.0, "residual": False}
         changed = [f"{k}={getattr(self, k)!r}" for k, default in settings.items() if getattr(self, k) != default]
         return ", ".join(
             [f"{self.cell.name!r}", f"{self.input_size}", f"{self.hidden_size}", *changed, *self.changes.words]
@@ -225,6 +235,7 @@ class Recurrent(nn.Module):
             is_recording=is_recording,
             draw=draw,
             sequence_dropout=self.changes.sequence_dropout if self.training else (0.0, 0.0, 0.0),
+            residual=self.residual,
         )
         y, last, recorded = run_stack(stack, x, before, valid, reset)
         if self.batch_first:

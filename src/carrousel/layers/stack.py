@@ -25,6 +25,7 @@ class Stack:
         draw: the random numbers of masks and stochastic cells; None where there are none.
         sequence_dropout: probabilities with which features of the input, of what is handed between layers, and of the output are
             zeroed for a whole sequence.
+        residual: add what a layer reads to its output, wherever both have as many features.
     """
 
     programs: Sequence[Program]
@@ -34,6 +35,7 @@ class Stack:
     is_recording: bool = False
     draw: Draw | None = None
     sequence_dropout: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    residual: bool = False
 
 
 Recorded = list[dict[str, Tensor]]
@@ -59,6 +61,7 @@ def run_stack(
     recorded: Recorded = []
     inputs, between, outputs = stack.sequence_dropout
     for layer, program in enumerate(stack.programs):
+        shortcut = x
         x = dropped(x, between if layer else inputs, stack.draw, f"{layer}.x", is_per_sequence=True)
         record = program.named_values if stack.is_recording else ()
         calls: list[Call] = []
@@ -73,6 +76,8 @@ def run_stack(
         for direction, (_, _, values) in enumerate(results):
             recorded.append({name: reverse(value, lengths) if direction else value for name, value in values.items()})
         x = torch.cat(halves, dim=-1) if len(halves) > 1 else halves[0]
+        if stack.residual and x.shape == shortcut.shape:
+            x = x + shortcut
         if stack.dropout and layer + 1 < len(stack.programs):
             x = dropped(x, stack.dropout, stack.draw, f"{layer}.y")
     x = dropped(x, outputs, stack.draw, "y", is_per_sequence=True)

@@ -15,6 +15,7 @@ import torch
 from carrousel.cell import Cell
 from carrousel.errors import ConfigError, nearest
 from carrousel.models import network as networks
+from carrousel.models.kinds import load
 from carrousel.train.kind import Kind
 from carrousel.train.run import Run
 from carrousel.train.settings import Section, Settings
@@ -59,12 +60,13 @@ class Estimator:
             )
         return self._network
 
-    def fit(self, data: Any = None, *, run: str | Path | None = None) -> Self:
+    def fit(self, data: Any = None, *, run: str | Path | None = None, finetune: str | Path | None = None) -> Self:
         """Train on data, and keep the weights that were best on held-out data.
 
         Args:
             data: a path, or Python objects as the class says; left out where the settings name files.
             run: folder to keep settings, metrics, checkpoints and the report in; left out, they are not kept.
+            finetune: folder of a trained model, of this kind or another, to start from: `carrousel train --finetune`.
         """
         settings = self.settings
         if isinstance(data, (str, Path)):
@@ -73,7 +75,10 @@ class Estimator:
         try:
             with tempfile.TemporaryDirectory() as scratch:
                 path = Path(run) if run else Path(scratch) / "run"
-                started = Run.start(self.model_kind, settings, path, self._where(), data)
+                weights = None if finetune is None else Path(finetune)
+                started = Run.start(
+                    self.model_kind, settings, path, self._where(), data, weights, lambda at, where: load(at, where)[1]
+                )
                 for _ in started.train():
                     pass
                 self.figures = started.finish().figures

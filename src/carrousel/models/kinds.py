@@ -71,8 +71,11 @@ def load(folder: Path, where: str) -> tuple[Kind[Any], nn.Module]:
     return kind, kind.load(folder, where)
 
 
-def options_of(given: Sequence[str], where: str) -> dict[str, Any]:
+def options_of(given: Sequence[str], where: str, example: str = "beam=5") -> dict[str, Any]:
     """Options from `key=value`, the values read as YAML.
+
+    Args:
+        example: of an option, for the error.
 
     Raises:
         ConfigError: one that is none.
@@ -85,9 +88,17 @@ def options_of(given: Sequence[str], where: str) -> dict[str, Any]:
         except yaml.YAMLError:
             value, equals = None, ""
         if not equals or not name.isidentifier():
-            raise ConfigError(f"{where}: {option!r} is no option, expected KEY=VALUE, such as beam=5. Mend it.")
-        options[name] = value
+            raise ConfigError(f"{where}: {option!r} is no option, expected KEY=VALUE, such as {example}. Mend it.")
+        options[name] = _number(value) if isinstance(value, str) else value
     return options
+
+
+def _number(text: str) -> str | float:
+    """1e-3, which YAML takes for a text, as the number that people mean."""
+    try:
+        return float(text) if text[-1:].isdigit() else text
+    except ValueError:
+        return text
 
 
 def write_starter(name: str, folder: Path, where: str = "new") -> list[Path]:

@@ -52,6 +52,10 @@ class Network(nn.Module, ABC):
             "Start from a run of the same kind."
         )
 
+    def meaning(self) -> Mapping[str, Any]:
+        """The part of `config` whose texts, such as a vocabulary, say what the weights are for; a kind may leave some out."""
+        return self.config()
+
     def start_from(self, folder: Path, where: str, load: Callable[[Path, str], "Network"]) -> list[str]:
         """Take the weights of a trained model: all where kind, sizes and vocabularies are the same, else what it reads with.
 
@@ -67,7 +71,7 @@ class Network(nn.Module, ABC):
         """
         source = load(folder, where)
         shapes = [{name: value.shape for name, value in net.state_dict().items()} for net in (source, self)]
-        if source.kind == self.kind and shapes[0] == shapes[1] and _words(source.config()) == _words(self.config()):
+        if source.kind == self.kind and shapes[0] == shapes[1] and _words(source.meaning()) == _words(self.meaning()):
             self.load_state_dict(source.state_dict())
             return ["all weights"]
         try:

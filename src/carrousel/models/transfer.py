@@ -6,12 +6,17 @@ or from a sequence autoencoder.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from carrousel.cell import Cell
 from carrousel.errors import ConfigError
 from carrousel.layers import Recurrent
+
+NUM_NAMED = 6
+"""Inputs that an error names."""
 
 
 @dataclass(frozen=True)
@@ -19,14 +24,26 @@ class Reading:
     """What a network reads sequences with.
 
     Attributes:
-        layers: recurrent layers from the input up.
+        layers: recurrent layers from the input up; those with two directions read both ways.
         embedding: of tokens; None for networks that read numbers.
         tokens: the token of each row of the embedding.
+        inputs: names of the numbers that the first layer reads after the embedding, or of all that it reads where there is none;
+            empty where nobody named them.
+        backwards: layers of their own that read from the end, where `layers` read forwards only.
     """
 
     layers: Sequence[Recurrent]
     embedding: nn.Embedding | None = None
     tokens: Sequence[str] = ()
+    inputs: Sequence[str] = ()
+    backwards: Sequence[Recurrent] = ()
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all that the first layer reads; none where some have no name."""
+        size = 0 if self.embedding is None else self.embedding.embedding_dim
+        names = [*(f"feature {k + 1} of {size}" for k in range(size)), *self.inputs]
+        return names if self.layers and len(names) == self.layers[0].input_size else []
 
 
 @torch.no_grad()
@@ -34,7 +51,8 @@ def transfer(source: Reading, target: Reading, where: str = "transfer") -> list[
     """Copy what fits, and say what it was.
 
     An embedding is copied token by token, where both have as many features. Recurrent layers are copied from the input up, as
-    long as cell and sizes agree; the directions that both have.
+    long as cell and sizes agree; the directions that both have. What the first layer reads need not be the same: where it has
+    names on both sides, the weights of those inputs are copied that both have.
 
     Raises:
         ConfigError: nothing fits.
@@ -42,22 +60,40 @@ def transfer(source: Reading, target: Reading, where: str = "transfer") -> list[
     copied: list[str] = []
     if source.embedding is not None and target.embedding is not None:
         copied += _embedding(source, target)
-    pairs = zip(_layers(source), _layers(target), strict=False)
-    for depth, ((cell, theirs), (own_cell, ours)) in enumerate(pairs):
-        shared = [suffix for suffix in ours if suffix in theirs and _fits(theirs[suffix], ours[suffix])]
-        if cell != own_cell or not shared:
+    inputs = _shared_inputs(source, target)
+    for depth, (theirs, ours) in enumerate(zip(_layers(source), _layers(target), strict=False)):
+        if theirs.cell.name != ours.cell.name or inputs == []:
+            break
+        shared = [suffix for suffix in ours.params if _fits(theirs, ours, suffix, inputs)]
+        if not shared:
             break
         for suffix in shared:
-            for name, tensor in ours[suffix].items():
-                tensor.copy_(theirs[suffix][name])
+            for name, tensor in ours.params[suffix].items():
+                _copy(theirs.params[suffix][name], tensor, ours.cell.param_axes[name], inputs)
         directions = " in both directions" if len(shared) == 2 else ""
-        copied.append(f"recurrent layer {depth + 1} ({cell}){directions}")
+        part = "" if inputs is None else f", {len(inputs):,} of its {ours.input_size:,} inputs"
+        copied.append(f"recurrent layer {depth + 1} ({ours.cell.name}){directions}{part}")
+        inputs = None  # further layers read the outputs of those below them
     if not copied:
         raise ConfigError(
             f"{where}: nothing of {_described(source)} fits {_described(target)}, expected the same cell and sizes, or embeddings "
-            "of the same size with tokens in common. Set model.cell, model.hidden_size and model.embedding_size as they were there."
+            "of the same size with tokens in common, or inputs of the same names. Set model.cell, model.hidden_size and "
+            "model.embedding_size as they were there."
         )
     return copied
+
+
+Pairs = Sequence[tuple[int, int]]
+"""Places of the inputs that both have: in the source, and in the target."""
+
+
+def _shared_inputs(source: Reading, target: Reading) -> Pairs | None:
+    """Inputs of the same name; None for all inputs as they stand, be it that they are the same or that nobody named them."""
+    theirs, ours = source.names, target.names
+    if theirs == ours or not (theirs and ours):
+        return None if (source.embedding is None) == (target.embedding is None) else []
+    places = {name: k for k, name in enumerate(theirs)}
+    return [(places[name], k) for k, name in enumerate(ours) if name in places]
 
 
 def _embedding(source: Reading, target: Reading) -> list[str]:
@@ -78,25 +114,70 @@ def _embedding(source: Reading, target: Reading) -> list[str]:
 Params = Mapping[str, Tensor]
 
 
-def _layers(reading: Reading) -> list[tuple[str, dict[str, Params]]]:
-    """Cell and parameters by direction ("" or "_reverse") of each layer, from the input up."""
-    found: list[tuple[str, dict[str, Params]]] = []
-    for module in reading.layers:
-        for layer in range(module.num_layers):
-            suffixes = ("", "_reverse")[: module.directions]
-            params: dict[str, Params] = {
-                suffix: {name: getattr(module, f"{name}_l{layer}{suffix}") for name in module.cell.param_axes}
-                for suffix in suffixes
-            }
-            found.append((module.cell.name, params))
+class _Layer(NamedTuple):
+    """A recurrent layer: its cell, what it reads, and its parameters by direction ("" or "_reverse")."""
+
+    cell: Cell
+    input_size: int
+    params: dict[str, Params]
+
+
+def _layers(reading: Reading) -> list[_Layer]:
+    """Every layer from the input up."""
+    found = _layers_of(reading.layers)
+    for layer, backwards in zip(found, _layers_of(reading.backwards), strict=False):
+        layer.params["_reverse"] = backwards.params[""]
     return found
 
 
-def _fits(theirs: Params, ours: Params) -> bool:
-    return theirs.keys() == ours.keys() and all(theirs[name].shape == ours[name].shape for name in ours)
+def _layers_of(modules: Sequence[Recurrent]) -> list[_Layer]:
+    return [
+        _Layer(
+            module.cell,
+            module.input_size if layer == 0 else module.output_size,
+            {
+                suffix: {name: getattr(module, f"{name}_l{layer}{suffix}") for name in module.cell.param_axes}
+                for suffix in ("", "_reverse")[: module.directions]
+            },
+        )
+        for module in modules
+        for layer in range(module.num_layers)
+    ]
+
+
+def _fits(theirs: _Layer, ours: _Layer, suffix: str, inputs: Pairs | None) -> bool:
+    """Whether all parameters agree in all axes, but for that of the inputs where these are copied one by one."""
+    if suffix not in theirs.params or theirs.params[suffix].keys() != ours.params[suffix].keys():
+        return False
+    return all(
+        [n for n, axis in zip(tensor.shape, ours.cell.param_axes[name], strict=False) if inputs is None or axis != "D"]
+        == [
+            n for n, axis in zip(other.shape, ours.cell.param_axes[name], strict=False) if inputs is None or axis != "D"
+        ]
+        for (name, tensor), other in zip(ours.params[suffix].items(), theirs.params[suffix].values(), strict=True)
+    )
+
+
+def _copy(source: Tensor, target: Tensor, axes: Sequence[str], inputs: Pairs | None) -> None:
+    if inputs is None or "D" not in axes:
+        target.copy_(source)
+        return
+    theirs, ours = zip(*inputs, strict=True)
+    target[_grid(target, axes, ours)] = source[_grid(source, axes, theirs)]
+
+
+def _grid(tensor: Tensor, axes: Sequence[str], places: Sequence[int]) -> tuple[Tensor, ...]:
+    """An index of these places along every axis D, and of all along the others."""
+    chosen = (
+        torch.tensor(places) if axis == "D" else torch.arange(n) for axis, n in zip(axes, tensor.shape, strict=True)
+    )
+    return torch.meshgrid(*chosen, indexing="ij")
 
 
 def _described(reading: Reading) -> str:
     layers = ", ".join(f"{m.cell.name} {m.input_size}→{m.hidden_size}" for m in reading.layers) or "no recurrent layer"
     size = f"embeddings of {reading.embedding.embedding_dim}, " if reading.embedding is not None else ""
-    return f"({size}{layers})"
+    names = reading.names if reading.embedding is None else []
+    more = " ..." if len(names) > NUM_NAMED else ""
+    reads = f" of {', '.join(names[:NUM_NAMED])}{more}" if names else ""
+    return f"({size}{layers}{reads})"

@@ -181,8 +181,11 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
     return moved
 
 
-def number(value: float) -> str:
+def number(value: float, digits: int = 3) -> str:
     """A number in few characters.
+
+    Args:
+        digits: that count.
 
     >>> number(0.25), number(12_000), number(1.5e6), number(3e-5), number(0)
     ('0.25', '12k', '1.5M', '3e-5', '0')
@@ -191,23 +194,34 @@ def number(value: float) -> str:
         return str(value)
     size = abs(value)
     if size >= 1e6:
-        return f"{value / 1e6:.3g}M"
+        return f"{value / 1e6:.{digits}g}M"
     if size >= 1e4:
-        return f"{value / 1e3:.3g}k"
+        return f"{value / 1e3:.{digits}g}k"
     if size >= 1e3:
-        return f"{value:,.0f}"
+        return f"{value:,.{max(0, digits - 4)}f}"
     if 0 < size < 1e-3:
-        mantissa, _, power = f"{value:.1e}".partition("e")
+        mantissa, _, power = f"{value:.{digits - 2}e}".partition("e")
         return f"{mantissa.removesuffix('.0')}e{int(power)}"
-    return f"{round(value, 12):.3g}"
+    return f"{round(value, 12):.{digits}g}"
+
+
+def names_of(ticks: Sequence[float]) -> list[str]:
+    """Numbers beside an axis, with as many digits as they have and as tell them apart.
+
+    >>> names_of([113.75, 114.0, 114.25]), names_of([0, 0.5])
+    (['113.75', '114', '114.25'], ['0', '0.5'])
+    """
+    several = [[number(tick, digits) for tick in ticks] for digits in range(3, 9)]
+    told = (names for names, longer in pairwise(several) if names == longer and len(set(names)) == len(names))
+    return next(told, several[-1])
 
 
 def _grid(x_axis: Axis, y_axis: Axis, x_label: str) -> list[str]:
     parts: list[str] = []
-    for tick in y_axis.ticks:
+    for tick, name in zip(y_axis.ticks, names_of(y_axis.ticks), strict=True):
         y = y_axis.place(tick)
         parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{RIGHT}"/>')
-        parts.append(f'<text x="{LEFT - 7}" y="{y + 4:.1f}" text-anchor="end">{number(tick)}</text>')
+        parts.append(f'<text x="{LEFT - 7}" y="{y + 4:.1f}" text-anchor="end">{name}</text>')
     for k, tick in enumerate(x_axis.ticks):
         x = x_axis.place(tick)
         anchor = "end" if x > RIGHT - 12 else "middle"

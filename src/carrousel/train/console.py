@@ -41,8 +41,8 @@ def train_on(console: Console, run: Run) -> bool:
     console.print(shown)
     if no_curve:
         console.print(no_curve, soft_wrap=True, markup=False)
-    use = "sample" if run.kind.name == "language-model" else "predict"
-    console.print(f"Run folder: {folder.path}. To use the model: carrousel {use} {folder.path}", soft_wrap=True)
+    use = f"sample {folder.path}" if run.kind.name == "language-model" else f"predict {folder.path} FILE"
+    console.print(f"Run folder: {folder.path}. To use the model: carrousel {use}", soft_wrap=True)
     return True
 
 
@@ -55,6 +55,7 @@ def _train(console: Console, run: Run) -> bool:
         prepared.unit,
         prepared.monitor,
         prepared.loss_in_monitor,
+        prepared.loss_unit,
         run.loader_share,
         training.update,
         training.seen,

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from torch import nn
 
+from carrousel.errors import ConfigError
 from carrousel.train.loop import Batches, Loss
 from carrousel.train.settings import Section, Settings, path_in
 
@@ -68,6 +69,7 @@ class Prepared:
         name: of the run, for its folder, such as "shakespeare".
         source: the data in a few words, such as "sample shakespeare".
         unit: what `Loss.num_seen` counts, such as "characters" or "sentences".
+        loss_unit: what the training loss is in: nats, or where it is no -ln p, its name, such as "squared error".
         fingerprint: of the data, the same for the same data; a run is resumed with no other.
         size: how much there is, as a sentence without a full stop, such as "1,000 sentences; 100 are held out".
         loss_in_monitor: what makes the training loss the monitored figure when multiplied with it; None where it is another figure.
@@ -92,6 +94,7 @@ class Prepared:
     unit: str
     fingerprint: str
     size: str
+    loss_unit: str = "nats"
     loss_in_monitor: float | None = None
     baselines: Callable[[], Mapping[str, tuple[Figures, str]]] = dict
     examples: Callable[[Any], Sequence[Example]] = lambda network: ()
@@ -137,6 +140,19 @@ class Kind(ABC, Generic[S]):
     @abstractmethod
     def evaluate(self, network: Any, data: Any, where: str = "evaluate") -> Figures:
         """Figures of a trained network on a file of the user's (a path), or on Python objects."""
+
+    def evaluate_with(self, network: Any, data: Any, options: Mapping[str, Any], where: str = "evaluate") -> Figures:
+        """As `evaluate`, with options that say how; a kind that knows some has its own.
+
+        Raises:
+            ConfigError: an option that this kind does not know.
+        """
+        if options:
+            raise ConfigError(
+                f"{where}: the option {next(iter(options))!r} is given, expected none: the kind {self.name} is measured in one "
+                "way. Leave it out."
+            )
+        return self.evaluate(network, data, where)
 
     @abstractmethod
     def predict(self, network: Any, data: Any, where: str = "predict", **options: Any) -> Iterator[str]:

@@ -169,7 +169,7 @@ class Step:
 
     update: int  # its number, from 1
     seen: int  # symbols or sequences learned from so far
-    loss: float  # nats, before the update
+    loss: float  # before the update, in the unit that the kind says
     learning_rate: float
     gradient_norm: float  # before clipping
 

@@ -45,7 +45,7 @@ class NotFinite:
 
     Attributes:
         update: that could not be made, from 1.
-        loss: in nats.
+        loss: of the batch, before the update.
         gradient_norm: nan where there was no gradient.
         learning_rate: at this update.
         place: where it began, where that was found.
@@ -70,7 +70,7 @@ class NotFinite:
     def text(self) -> str:
         """The report for people, on several lines."""
         what = (
-            f"the loss of update {self.update:,} is {self.loss:g} nats"
+            f"the loss of update {self.update:,} is {self.loss:g}"
             if not math.isfinite(self.loss)
             else f"the gradient norm of update {self.update:,} is {self.gradient_norm:g}"
         )

@@ -23,6 +23,7 @@ class Progress:
         unit: what is counted as seen, such as "characters".
         monitor: the figure that training is about.
         loss_in_monitor: what makes the training loss that figure; None where it is another one.
+        loss_unit: as `Prepared.loss_unit`.
         loader_share: part of the time that went into making batches.
         update, seen: updates made and units learned from by earlier processes.
     """
@@ -34,14 +35,16 @@ class Progress:
         unit: str,
         monitor: str,
         loss_in_monitor: float | None = None,
+        loss_unit: str = "nats",
         loader_share: Callable[[], float] = lambda: 0.0,
         update: int = 0,
         seen: int = 0,
     ) -> None:
         self.console, self.updates, self.unit, self.monitor = console, updates, unit, monitor
         self.loss_in_monitor, self.loader_share = loss_in_monitor, loader_share
+        self.loss_unit = loss_unit
         self.first_update, self.first_seen, self.began = update, seen, time.monotonic()
-        self.loss = 0.0  # nats, smoothed
+        self.loss = 0.0  # smoothed
         columns = [BarColumn(bar_width=None)] if console.width >= 80 else []
         self.bar = RichProgress(
             *columns, TextColumn("{task.fields[line]}"), console=console, transient=True, expand=True
@@ -82,7 +85,8 @@ class Progress:
         seconds = max(time.monotonic() - self.began, 1e-9)
         done = event.update - self.first_update
         left = seconds / done * (self.updates - event.update)
-        loss = f"loss {self.loss:.3f} nats"
+        is_nats = self.loss_unit == "nats"
+        loss = f"loss {self.loss:.3f} nats" if is_nats else f"{self.loss_unit} {self.loss:.3f}"
         first = [loss] if self.loss_in_monitor is None else [self._monitored(), loss]
         return [
             f"{100 * event.update // self.updates:3d} %",

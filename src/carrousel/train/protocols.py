@@ -44,7 +44,7 @@ class Batches(Protocol[Batch_co]):
 class Loss(NamedTuple):
     """What a loss function gives for one batch."""
 
-    loss: Tensor  # mean over what num_seen counts, in nats, with its gradient
+    loss: Tensor  # mean over what num_seen counts, in nats or as `Prepared.loss_unit` says, with its gradient
     carried: Any = None  # recurrent state to hand to the next batch: None, a tensor, or a tuple of these
     num_seen: int = 0  # symbols or sequences in the batch, whatever the caller counts
     rate_factor: float = 1.0  # of the learning rate of this update, such as a window's length over the usual one

@@ -22,7 +22,7 @@ class Point(NamedTuple):
     """One update of the test."""
 
     learning_rate: float
-    loss: float  # nats, before the update
+    loss: float  # before the update, in the unit that the kind says
     smoothed: float  # moving mean of the losses so far
 
 

@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from carrousel.errors import counted
 from carrousel.files import write_atomically
 from carrousel.train.charts import Chart, Line, Point, thinned
 from carrousel.train.differences import Part, differences
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 PAGE = "report.html"
 MOST_EXAMPLES = 30
 MOST_WARNINGS = 20
+MOST_BESIDE = 4  # figures beside which there is room for what a model is; with more it stands below
 LONGEST_NOTE = 24  # characters of what else a kind has to say; longer ones are in summary.json
 MOST_WORDS = 40  # under a heat map
 LOGGED = re.compile(r"warning|error|not finite|\bnan\b|stopped", re.IGNORECASE)
@@ -145,7 +147,8 @@ def _facts(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if summary.get("loader_share"):
         yield "of it making batches", f"{100 * summary['loader_share']:.0f} %"
     for name, value in cast(Mapping[str, Any], summary.get("notes") or {}).items():
-        text = shown(value) if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+        several = ", ".join(map(str, cast(list[Any], value))) if isinstance(value, list) else str(value)
+        text = shown(value) if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else several
         if text and len(text) <= LONGEST_NOTE:
             yield label(name), text
 
@@ -153,7 +156,7 @@ def _facts(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _figures(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The table of figures: the model among what it is compared with, from the worst to the best."""
     if not summary:
-        return {"rows": [], "columns": [], "bar_name": "", "better": ""}
+        return {"rows": [], "columns": [], "bar_name": "", "better": "", "notes": []}
     monitor, figures = summary["monitor"], summary["figures"]
     is_higher_better = bool(summary.get("is_higher_better"))
     found = [(name, line["figures"], line.get("about", "")) for name, line in _baselines(summary).items()]
@@ -176,6 +179,7 @@ def _figures(summary: Mapping[str, Any]) -> dict[str, Any]:
     best = "the largest is best" if is_higher_better else "the smallest is best"
     return {
         "rows": rows,
+        "notes": [f"{row.name}: {row.about}" for row in rows if row.about] if len(figures) > MOST_BESIDE else [],
         "columns": [label(name) for name in figures],
         "bar_name": label(monitor) if largest else "",
         "better": f"Sorted by {label(monitor)}, of which {best}; measured on data that was held out from training.",
@@ -186,7 +190,7 @@ def _charts(record: RunRecord) -> Iterator[dict[str, str]]:
     """Training loss, held-out figures, learning rate and gradient norm over the updates."""
     summary = record.summary or {}
     if points := _points(record.steps, "loss"):
-        yield _chart("Training loss", "nats", Chart(thinned("loss", points)))
+        yield _chart("Training loss", str(summary.get("loss_unit", "")), Chart(thinned("loss", points)))
     monitor = str(summary.get("monitor", ""))
     names = {name: None for line in record.evaluations for name in line["figures"]}
     for name in sorted(names, key=lambda name: name != monitor):
@@ -296,16 +300,26 @@ def _examples(record: RunRecord) -> dict[str, Any]:
     for example in record.examples[:MOST_EXAMPLES]:
         expected, predicted = (str(example.get(name, "")) for name in ("expected", "predicted"))
         is_right = expected == predicted
+        is_compared = bool(expected) and not is_right
         ours, theirs = (
-            ([Part(expected, False)], [Part(predicted, False)]) if is_right else differences(expected, predicted)
+            differences(expected, predicted) if is_compared else ([Part(expected, False)], [Part(predicted, False)])
         )
         ours, theirs = ([_seen(part) for part in parts] for parts in (ours, theirs))
         loss = example.get("loss")
-        found.append({"given": str(example.get("given", "")), "expected": ours, "predicted": theirs, "is_right": is_right,
-                      "loss": shown(loss) if isinstance(loss, (int, float)) else ""})  # fmt: skip
+        found.append(
+            {
+                "given": str(example.get("given", "")),
+                "expected": ours if expected else [],
+                "predicted": theirs,
+                "is_right": is_right,
+                "loss": shown(loss) if isinstance(loss, (int, float)) else "",
+            }
+        )
     wrong = sum(not example["is_right"] for example in found)
-    about = f"{len(found)} held-out examples, {wrong} of them wrong somewhere; what differs is underlined."
-    return {"examples": found, "examples_about": about}
+    about = counted(len(found), "held-out example")
+    if any(example["expected"] for example in found):
+        about += f", {wrong} of them wrong somewhere; what differs is underlined"
+    return {"examples": found, "examples_about": f"{about}."}
 
 
 def _settings(record: RunRecord, settings: type[Settings] | None) -> dict[str, Any]:

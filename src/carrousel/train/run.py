@@ -218,6 +218,7 @@ class Run:
             parameters=cast(Any, prepared.network).num_parameters,
             updates=self.training.update,
             notes=dict(prepared.notes),
+            loss_unit=prepared.loss_unit,
             loader_share=round(self.loader_share(), 4),
         )
 

@@ -24,6 +24,7 @@ class Summary:
         parameters: trained numbers in the network.
         updates: optimiser steps made.
         notes: what else the kind has to say.
+        loss_unit: what the training loss is in, as `Prepared.loss_unit`.
         loader_share: part of the training time that went into making batches, in the process that ended the run.
     """
 
@@ -42,4 +43,5 @@ class Summary:
     parameters: int
     updates: int
     notes: Mapping[str, Any]
+    loss_unit: str = "nats"
     loader_share: float = 0.0

@@ -34,7 +34,7 @@ class Attempt:
 class Found(NamedTuple):
     """What the batches of an update gave together, those of all processes.
 
-    `loss` is in nats; the gradient of that mean lies in the parameters.
+    `loss` is in the unit that the kind says; the gradient of that mean lies in the parameters.
     """
 
     loss: float

@@ -65,7 +65,10 @@ def test_one_axis_is_one_value_a_step(tmp_path: Path):
 def test_a_malformed_table_is_named(folder: Path, table: str, what: str):
     (folder / "labels.csv").write_text(f"name,label\n{table}")
     path = folder / "labels.csv"
-    assert message(folder) == f"train: {path}, {what} Correct the line, or skip what is malformed: skip_bad."
+    assert message(folder) == (
+        f"train: {path}, {what} Correct the line, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
+    )
 
 
 def test_a_link_out_of_the_folder_is_not_followed(folder: Path):
@@ -74,7 +77,8 @@ def test_a_link_out_of_the_folder_is_not_followed(folder: Path):
     (folder / "labels.csv").write_text("name,label\nc,x\n")
     assert message(folder) == (
         f"train: {folder}/c.npy is a link out of its folder, expected files that lie in the folder. "
-        "Correct the file, or skip what is malformed: skip_bad."
+        "Correct the file, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
 
 
@@ -94,7 +98,10 @@ def test_a_link_out_of_the_folder_is_not_followed(folder: Path):
 def test_a_malformed_file_is_named_or_skipped(folder: Path, values: np.ndarray, what: str):
     path = folder / "a.npy"
     np.save(path, values, allow_pickle=True)
-    assert message(folder) == f"train: {path} {what} Correct the file, or skip what is malformed: skip_bad."
+    assert message(folder) == (
+        f"train: {path} {what} Correct the file, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
+    )
     cases = read_arrays(folder, skip_bad=True, where="train")
     assert cases.names == ("b",)
     assert cases.faults.report() == f"train: 1 malformed line was skipped: {path} {what}"
@@ -104,7 +111,8 @@ def test_a_pickle_under_the_name_of_an_array_is_not_loaded(folder: Path):
     (folder / "a.npy").write_bytes(pickle.dumps([1, 2]))
     assert message(folder) == (
         f"train: {folder}/a.npy holds pickled Python objects, which are never loaded, expected numbers. Save it with "
-        "np.save(file, numbers). Correct the file, or skip what is malformed: skip_bad."
+        "np.save(file, numbers). Correct the file, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
 
 
@@ -120,7 +128,8 @@ def test_a_file_that_the_table_lacks_is_named(folder: Path):
     np.save(folder / "c.npy", np.zeros((2, 2)))
     assert message(folder) == (
         f"train: {folder}/c.npy has no line in labels.csv, expected a label for each file. "
-        "Correct the file, or skip what is malformed: skip_bad."
+        "Correct the file, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
 
 
@@ -177,7 +186,8 @@ def test_an_empty_sequence_in_an_archive_is_named_or_skipped(tmp_path: Path):
     np.savez(path, X=np.zeros((3, 2)), lengths=[1, 0, 2], y=[0, 0, 1])
     assert message(path) == (
         f"train: {path}, sequence 2 is empty, expected at least one step. "
-        "Correct the sequence, or skip what is malformed: skip_bad."
+        "Correct the sequence, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
     cases = read_arrays(path, skip_bad=True)
     assert (cases.labels, cases.names) == (("0", "1"), ("1", "3"))

@@ -98,7 +98,10 @@ def test_conllu_plus_names_its_columns(tmp_path: Path):
 )
 def test_a_malformed_line_is_named(tmp_path: Path, content: str | bytes, columns: tuple[str], what: str):
     path = written(tmp_path, content)
-    assert message(path, *columns) == (f"train: {path}, {what} Correct the line, or skip what is malformed: skip_bad.")
+    assert message(path, *columns) == (
+        f"train: {path}, {what} Correct the line, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
+    )
 
 
 def test_skipping_leaves_out_the_whole_sentence(tmp_path: Path):

@@ -92,7 +92,8 @@ def test_parquet(tmp_path: Path):
     with pytest.raises(DataError) as caught:
         read_labelled(path, "n", None, where="train")
     assert str(caught.value) == (
-        f"train: {path}, row 1 has 1 in column 'n', expected a text. Correct the row, or skip what is malformed: skip_bad."
+        f"train: {path}, row 1 has 1 in column 'n', expected a text. Correct the row, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
 
 
@@ -170,14 +171,18 @@ def test_a_field_may_be_as_long_as_it_likes(tmp_path: Path):
 )
 def test_a_malformed_row_is_named(tmp_path: Path, name: str, content: str | bytes, what: str):
     path = written(tmp_path, name, content)
-    assert message(path) == f"train: {path}, {what} Correct the line, or skip what is malformed: skip_bad."
+    assert message(path) == (
+        f"train: {path}, {what} Correct the line, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
+    )
 
 
 def test_an_id_twice_is_named(tmp_path: Path):
     path = written(tmp_path, "x.csv", "id,text,label\n7,a,x\n8,b,x\n7,c,x\n")
     assert message(path, id="id") == (
         f"train: {path}, line 4 has the id '7' of line 2, expected an id of its own. "
-        "Correct the line, or skip what is malformed: skip_bad."
+        "Correct the line, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
 
 
@@ -187,7 +192,8 @@ def test_a_label_that_a_model_does_not_know_is_named(tmp_path: Path):
         read_labelled(path, known=Tokens.of(["pos", "neg"], specials=()), where="evaluate")
     assert str(caught.value) == (
         f"evaluate: {path}, line 3 has the label 'nex', expected one of neg, pos (did you mean 'neg'?). "
-        "Correct the line, or skip what is malformed: skip_bad."
+        "Correct the line, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
 
 

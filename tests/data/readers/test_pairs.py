@@ -42,7 +42,10 @@ def test_a_malformed_pair_is_named(tmp_path: Path, content: str, what: str):
     path.write_text(content)
     with pytest.raises(DataError) as caught:
         read_pairs(path, where="train")
-    assert str(caught.value) == f"train: {path}, {what} Correct the line, or skip what is malformed: skip_bad."
+    assert str(caught.value) == (
+        f"train: {path}, {what} Correct the line, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
+    )
 
 
 def test_malformed_pairs_are_counted_when_they_are_skipped(tmp_path: Path):

@@ -94,7 +94,8 @@ def test_what_is_not_utf_8_is_named(tmp_path: Path, size: int):
         pieces(path, size)
     assert str(caught.value) == (
         f"train: {path}, line 2 is not UTF-8 (byte 4 of the file is 0xe4), expected UTF-8 text. "
-        "Correct the line, or skip what is malformed: skip_bad."
+        "Correct the line, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
     with pytest.raises(DataError) as caught:
         pieces(path, size, begin=4)
@@ -108,7 +109,8 @@ def test_a_nul_is_named(tmp_path: Path, size: int):
         pieces(path, size)
     assert str(caught.value) == (
         f"train: {path}, line 2 is binary (byte 6 of the file is NUL), expected UTF-8 text. "
-        "Correct the line, or skip what is malformed: skip_bad."
+        "Correct the line, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
     )
 
 

@@ -83,7 +83,10 @@ def test_without_classes_every_part_is_a_channel(tmp_path: Path):
 )
 def test_a_malformed_series_is_named_or_skipped(tmp_path: Path, old: str, new: str, what: str):
     path = written(tmp_path, VOWELS.replace(old, new))
-    assert message(path) == f"train: {path}, {what} Correct the line, or skip what is malformed: skip_bad."
+    assert message(path) == (
+        f"train: {path}, {what} Correct the line, or skip what is malformed: "
+        "data.skip_bad=true when training, skip_bad=True in Python."
+    )
     cases = read_ts(path, skip_bad=True, where="train")
     assert len(cases) == 1
     assert cases.faults.report() == f"train: 1 malformed line was skipped: {path}, {what}"

@@ -24,6 +24,7 @@ from carrousel.models.autoencoder.scores import BATCH_SIZE, detection, scores_of
 from carrousel.models.autoencoder.series import Series, batch_of, marks_of, of_objects, windows_of
 from carrousel.models.autoencoder.settings import AutoencoderSettings
 from carrousel.models.gates import gates_of
+from carrousel.models.options import NUMBER, check_options
 from carrousel.models.samples import sample_files
 from carrousel.train.kind import Column, Example, Figures, Kind, Prepared
 from carrousel.train.loop import Loss
@@ -72,6 +73,7 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
             name=self.name if data is not None else Path(str(wanted.train)).stem,
             source=everything.source,
             unit="steps",
+            loss_unit="squared error",
             fingerprint=_fingerprint(train, valid),
             size=f"{everything.num_steps:,} steps of {channels}; {valid.num_steps:,} are held out",
             baselines=lambda: baselines(network, train, valid, settings.model.hidden_size),
@@ -98,9 +100,7 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
         Args:
             options: threshold, in place of the one fitted on the training data.
         """
-        unknown = set(options) - {"threshold"}
-        if unknown:
-            raise ConfigError(f"{where}: unknown option {min(unknown)!r}, expected threshold. Leave it out.")
+        check_options(options, {"threshold": NUMBER}, where)
         threshold = float(options.get("threshold", network.get_buffer("threshold")))
         series = self._given(network, data, where, is_labelled=False)
         for name, scores in zip(series.names, scores_of(network, series), strict=True):

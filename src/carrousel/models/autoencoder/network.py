@@ -46,6 +46,7 @@ class AutoencoderNetwork(Network):
         num_layers: of the encoder and of each decoder.
         dropout: probability with which outputs between layers are zeroed while training.
         forget_bias: start value of the forget-gate biases, in cells that have them; None keeps the cell's own start.
+        residual: add the input of a layer to its output, from the second layer on.
         columns: what the columns of a table are called in which its series stand: columns, series and label.
         smoothing: steps around each over which errors are averaged into its score; 1 for none.
         sizes: further sizes of the cell.
@@ -73,6 +74,7 @@ class AutoencoderNetwork(Network):
         forget_bias: float | None = None,
         columns: Mapping[str, Any] | None = None,
         smoothing: int = 1,
+        residual: bool = False,
         **sizes: int,
     ) -> None:
         super().__init__()
@@ -84,7 +86,9 @@ class AutoencoderNetwork(Network):
 
         def layers(input_size: int) -> Recurrent:
             rest = cast(dict[str, Any], sizes)
-            return Recurrent(self.cell, input_size, hidden_size, num_layers, dropout=dropout, init=init, **rest)
+            return Recurrent(
+                self.cell, input_size, hidden_size, num_layers, dropout=dropout, init=init, residual=residual, **rest
+            )
 
         self.encoder = layers(len(self.means))
         self.decoder = layers(1)
@@ -151,8 +155,8 @@ class AutoencoderNetwork(Network):
         return torch.where(is_valid, (written - z).square().mean(-1), 0.0)
 
     def reading(self) -> Reading:
-        """As `Network.reading`."""
-        return Reading([self.encoder])
+        """As `Network.reading`: of the encoder."""
+        return Reading([self.encoder], inputs=self.columns.columns or ())
 
     def config(self) -> dict[str, Any]:
         """As `Network.config`."""
@@ -164,6 +168,7 @@ class AutoencoderNetwork(Network):
             "cell": self.cell.name,
             "hidden_size": self.encoder.hidden_size,
             "num_layers": self.encoder.num_layers,
+            "residual": self.encoder.residual,
             "dropout": self.encoder.dropout,
             "columns": asdict(self.columns),
             "smoothing": self.smoothing,
@@ -174,10 +179,9 @@ class AutoencoderNetwork(Network):
     def of_config(cls, config: Mapping[str, Any], cell: Cell | None = None) -> Self:
         """As `Network.of_config`."""
         names = ("means", "deviations", "window", "horizon", "hidden_size", "num_layers", "dropout", "columns")
-        smoothing = config.get("smoothing", 1)  # models that were saved before there was any
-        return cls(
-            **{name: config[name] for name in names},
-            smoothing=smoothing,
-            cell=cell or config["cell"],
-            **config["sizes"],
-        )
+        given = {name: config[name] for name in names}
+        later = {
+            "smoothing": config.get("smoothing", 1),
+            "residual": config.get("residual", False),
+        }  # older models have neither
+        return cls(**given, **later, cell=cell or config["cell"], **config["sizes"])

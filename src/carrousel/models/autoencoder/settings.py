@@ -34,6 +34,8 @@ class AutoencoderModelSettings(RecurrentSettings):
 
     hidden_size: int = Field(default=32, ge=1)
     """units in a layer: all that is known of a window passes through its state"""
+    residual: bool = False
+    """add the input of a layer to its output, from the second layer on"""
     horizon: int = Field(default=0, ge=0)
     """steps after the window to predict from the same state; 0 for none"""
 

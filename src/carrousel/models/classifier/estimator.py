@@ -22,7 +22,12 @@ class ScoringEstimator(Estimator):
     _estimator_type = "classifier"
 
     def fit(  # pyright: ignore[reportIncompatibleMethodOverride] - labels come second in scikit-learn
-        self, data: Any = None, y: Any = None, *, run: str | Path | None = None
+        self,
+        data: Any = None,
+        y: Any = None,
+        *,
+        run: str | Path | None = None,
+        finetune: str | Path | None = None,
     ) -> Self:
         """Train, and keep the weights that were best on held-out data.
 
@@ -30,8 +35,9 @@ class ScoringEstimator(Estimator):
             data: sequences, or the path of a file; left out where the settings name files.
             y: a label of each sequence, or a list of labels where several can be right; left out for files.
             run: folder to keep settings, metrics, checkpoints and the report in; left out, they are not kept.
+            finetune: folder of a trained model, of this kind or another, to start from: `carrousel train --finetune`.
         """
-        return super().fit(data if y is None else (data, y), run=run)
+        return super().fit(data if y is None else (data, y), run=run, finetune=finetune)
 
     @property
     def classes_(self) -> np.ndarray:

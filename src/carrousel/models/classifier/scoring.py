@@ -81,6 +81,10 @@ class ScoringNetwork(Network):
     def first_layer(self, batch: Batch) -> tuple[Recurrent, Float[Tensor, "T B D"], Sequence[str]]:
         """The layer to show in the report, what it reads, and a word for each step of the batch's first row."""
 
+    def meaning(self) -> dict[str, Any]:
+        """As `Network.meaning`: not what the columns of a table are called."""
+        return {**self.config(), "columns": None}
+
     def figures(self, rows: Rows, probabilities: Float64[np.ndarray, "N C"]) -> Figures:
         """How right these probabilities are."""
         return self.measured([rows], lambda _: probabilities)

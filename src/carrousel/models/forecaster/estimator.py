@@ -33,19 +33,28 @@ class Forecaster(Estimator):
     _history: tuple[SeriesTable, Static | None] | None = None
     _like: str | None = None
 
-    def fit(self, data: Any = None, *, run: str | Path | None = None, static: Any = None, verbose: bool = True) -> Self:
+    def fit(
+        self,
+        data: Any = None,
+        *,
+        run: str | Path | None = None,
+        finetune: str | Path | None = None,
+        static: Any = None,
+        verbose: bool = True,
+    ) -> Self:
         """Train on a long table, and print the figures beside those of persistence, seasonal-naive, drift and the mean.
 
         Args:
             data: a path, a frame of pandas, polars or pyarrow, or a mapping of columns, in rows of unique_id, ds, y and covariates;
                 left out where the settings name a file.
             run: folder to keep settings, metrics, checkpoints and the report in; left out, they are not kept.
+            finetune: folder of a trained model, of this kind or another, to start from: `carrousel train --finetune`.
             static: a table with a row a series, of what does not change in time.
             verbose: print the table of figures, which are those of the validation part.
         """
         settings = cast(ForecasterSettings, self.settings)
         self._history, self._like = read_data(settings.data, (data, static), self._where()), _library(data)
-        super().fit(self._history, run=run)
+        super().fit(self._history, run=run, finetune=finetune)
         if verbose:
             print(held_out_table(self._own_network(), Material.of(settings, self._history, self._where())))
         return self

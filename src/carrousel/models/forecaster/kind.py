@@ -13,7 +13,7 @@ from carrousel.data.readers.series import SeriesTable
 from carrousel.data.readers.static import Static
 from carrousel.data.stretches import Stretches
 from carrousel.data.windows import Windows, cut_steps
-from carrousel.errors import ConfigError, DataError
+from carrousel.errors import DataError
 from carrousel.models.encoder import draw_for
 from carrousel.models.forecaster.forecasts import is_probabilistic, measure, measure_baselines
 from carrousel.models.forecaster.future import Forecast, forecast_ahead
@@ -22,11 +22,15 @@ from carrousel.models.forecaster.network import ForecasterNetwork
 from carrousel.models.forecaster.panel import Batch, Panel
 from carrousel.models.forecaster.settings import ForecasterSettings
 from carrousel.models.forecaster.shown import columns, examples, gates, place
+from carrousel.models.options import TEXT, check_options
 from carrousel.models.samples import sample_files
 from carrousel.train.kind import Figures, Kind, Prepared
 from carrousel.train.loop import Loss
 
 MOST_SCORED = 2_000  # windows measured after each evaluation: enough to compare weights by
+
+LOSSES = {"quantile": "pinball loss", "median": "absolute error", "mean": "squared error"}
+"""Head -> what its loss is, of y as it was scaled; the others are distributions, which are learned by -ln p."""
 
 
 class _Drawn(NamedTuple):
@@ -67,6 +71,7 @@ class ForecasterKind(Kind[ForecasterSettings]):
             name=Path(table.source).stem,
             source=table.source,
             unit="steps of the horizon",
+            loss_unit=LOSSES.get(settings.model.head, "nats"),
             fingerprint=fingerprint(table, found.static),
             size=found.describe(),
             baselines=lambda: measure_baselines(panel, held_out, rows, has_crps),
@@ -86,6 +91,13 @@ class ForecasterKind(Kind[ForecasterSettings]):
         """Figures on all steps of a table that come after what the network learned from, each forecast once."""
         panel, windows = self.held_out(network, data, where)
         return measure(network, panel, windows, np.arange(len(windows)))
+
+    def evaluate_with(
+        self, network: ForecasterNetwork, data: Any, options: Mapping[str, Any], where: str = "evaluate"
+    ) -> Figures:
+        """As `Kind.evaluate_with`: `static`, the path of the table of what does not change."""
+        check_options(options, {"static": TEXT}, where)
+        return self.evaluate(network, _with_static(data, options), where)
 
     def held_out(self, network: ForecasterNetwork, data: Any, where: str = "evaluate") -> tuple[Panel, Windows]:
         """What `evaluate` measures: windows side by side after what the network learned from.
@@ -120,12 +132,11 @@ class ForecasterKind(Kind[ForecasterSettings]):
         """Lines of a CSV table: the steps after the last observed y of each series.
 
         Args:
-            options: `level`, the intervals in percent, such as [80, 95].
+            options: `level`, the intervals in percent, such as [80, 95]; `static`, the path of the table of what does not change.
         """
-        unknown = [name for name in options if name != "level"]
-        if unknown:
-            raise ConfigError(f"{where}: unknown option {unknown[0]!r}, expected level. Leave it out.")
-        yield from self.forecast(network, data, options.get("level"), where).lines()
+        level = options.pop("level", None)  # which `forecast` checks: it may be a number or a list
+        check_options(options, {"static": TEXT}, where, ("level",))
+        yield from self.forecast(network, _with_static(data, options), level, where).lines()
 
     def forecast(self, network: ForecasterNetwork, data: Any, level: Any = None, where: str = "predict") -> Forecast:
         """The steps after the last observed y of each series.
@@ -156,6 +167,11 @@ def fingerprint(table: SeriesTable, static: Static | None) -> str:
         digest.update(np.ascontiguousarray(array).data)
     digest.update(repr(static).encode())
     return digest.hexdigest()
+
+
+def _with_static(data: Any, options: Mapping[str, Any]) -> Any:
+    """A table, or a pair of it and the static table that the options name."""
+    return (data, Path(options["static"])) if "static" in options else data
 
 
 def _equal(number: int) -> Integer[np.ndarray, " N"]:

@@ -129,8 +129,8 @@ def read_like(network: ForecasterNetwork, given: Any, where: str) -> tuple[Serie
         return table, None
     if fixed is None:
         raise DataError(
-            f"{where}: the network reads the static columns {', '.join(recipe.static)}, expected a table of them. Give a pair: "
-            "series and static table."
+            f"{where}: the network reads the static columns {', '.join(recipe.static)}, expected a table of them. Name it: "
+            "static=FILE; in Python give a pair, series and static table."
         )
     if not isinstance(fixed, Static):
         fixed = read_static(fixed, table.names, recipe.columns.unique_id, where=where)

@@ -21,6 +21,7 @@ from carrousel.models.forecaster.panel import Batch
 from carrousel.models.forecaster.recipe import Recipe
 from carrousel.models.forecaster.settings import ModelSettings
 from carrousel.models.network import Network
+from carrousel.models.transfer import Reading
 
 POINTS = {"median": "absolute", "mean": "squared"}
 
@@ -133,6 +134,16 @@ class ForecasterNetwork(Network):
             path.append(before)
         return torch.cat(path).reshape(horizon, rows, num_samples).movedim(2, 0)
 
+    def reading(self) -> Reading:
+        """As `Network.reading`: of what reads the context."""
+        return Reading([self.encoder], inputs=self.recipe.inputs(self.model.reads_target))
+
+    def meaning(self) -> dict[str, Any]:
+        """As `Network.meaning`: not the names of series, and not what their table's other columns are called."""
+        recipe = self.recipe
+        covariates = [recipe.columns.past, recipe.columns.future, recipe.flagged, recipe.calendar]
+        return {**self.config(), "recipe": [*covariates, recipe.to_dict()["static"], list(recipe.static)]}
+
     def config(self) -> dict[str, Any]:
         """As `Network.config`."""
         return {"model": {**self.model.model_dump(), "cell": self.cell.name}, "recipe": self.recipe.to_dict()}
@@ -153,6 +164,7 @@ class ForecasterNetwork(Network):
             num_layers,
             dropout=model.dropout if num_layers > 1 else 0.0,
             init=forget_bias_for(self.cell, model.forget_bias),
+            residual=model.residual,
             **cast(dict[str, Any], model.sizes),
         )
 

@@ -85,6 +85,17 @@ class Recipe:
         """Inputs that do not change."""
         return sum(len(fitted) if _is_words(fitted) else 1 for fitted in self.static.values())
 
+    def inputs(self, reads_target: bool) -> list[str]:
+        """Names of what is read at a step, in order: y, past and future covariates, the calendar, static columns."""
+
+        def with_flags(names: Sequence[str], flagged: Sequence[str]) -> list[str]:
+            return [part for name in names for part in ((name, f"{name} observed") if name in flagged else (name,))]
+
+        y, days = self.columns.y, [f"{part} {k + 1}" for part in self.calendar for k in range(calendar.WIDTHS[part])]
+        covariates = [*with_flags(self.columns.past, self.flagged), *with_flags(self.columns.future, self.flagged)]
+        words = [[f"{name}={word}" for word in fit] if _is_words(fit) else [name] for name, fit in self.static.items()]
+        return [*with_flags([y] * reads_target, [y]), *covariates, *days, *(name for some in words for name in some)]
+
     def static_inputs(self, static: Static | None, num_series: int) -> np.ndarray:
         """(num_series, static_size): numbers standardised, words as one of those known; a word that was not there is all zeros."""
         found: list[np.ndarray] = []

@@ -57,6 +57,8 @@ class ModelSettings(RecurrentSettings):
     """units in a layer"""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """probability with which a feature is zeroed while training: between layers, outputs"""
+    residual: bool = False
+    """add the input of a layer to its output, from the second layer on"""
     horizon: int = Field(default=24, ge=1)
     """steps to forecast"""
     context: int = Field(default=168, ge=1)

@@ -50,16 +50,10 @@ class DynamicEvaluation:
     epsilon: float = 1e-3
 
     def __post_init__(self) -> None:
-        for name, value, low, high, expected in (
-            ("learning_rate", self.learning_rate, 0.0, math.inf, "0 or more"),
-            ("decay", self.decay, 0.0, 1.0, "0 to 1"),
-            ("segment", self.segment, 1, math.inf, "at least 1"),
-            ("epsilon", self.epsilon, 0.0, math.inf, "0 or more"),
-        ):
-            if not low <= value <= high or value == math.inf:
-                raise ConfigError(
-                    f"DynamicEvaluation: {name} is {value}, expected {expected}. Choose one in that range."
-                )
+        _check_range("DynamicEvaluation", "learning_rate", self.learning_rate, 0.0, math.inf, "0 or more")
+        _check_range("DynamicEvaluation", "decay", self.decay, 0.0, 1.0, "0 to 1")
+        _check_range("DynamicEvaluation", "segment", self.segment, 1, math.inf, "at least 1")
+        _check_range("DynamicEvaluation", "epsilon", self.epsilon, 0.0, math.inf, "0 or more")
 
     def nats(
         self, network: LanguageModelNetwork, ids: Integer[np.ndarray, " T"], squares: Squares | None = None
@@ -140,12 +134,20 @@ class NeuralCache:
         theta: θ, how much more similar features count.
         part: λ, of 0 to 1.
 
+    Raises:
+        ConfigError: a number out of range.
+
     Source: Grave, Joulin and Usunier, "Improving Neural Language Models with a Continuous Cache", ICLR 2017, arXiv:1612.04426.
     """
 
     window: int = 500
     theta: float = 0.3
     part: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check_range("NeuralCache", "window", self.window, 1, math.inf, "at least 1")
+        _check_range("NeuralCache", "theta", self.theta, 0.0, math.inf, "0 or more")
+        _check_range("NeuralCache", "part", self.part, 0.0, 1.0, "0 to 1")
 
     @torch.no_grad()
     def nats(self, network: LanguageModelNetwork, ids: Integer[np.ndarray, " T"]) -> float:
@@ -175,6 +177,11 @@ class NeuralCache:
             keys, values = keys[-self.window :], values[-self.window :]
         network.train(is_training)
         return total
+
+
+def _check_range(owner: str, name: str, value: float, low: float, high: float, expected: str) -> None:
+    if not low <= value <= high or value == math.inf:
+        raise ConfigError(f"{owner}: {name} is {value}, expected {expected}. Choose one in that range.")
 
 
 def _segments(network: LanguageModelNetwork, ids: Integer[np.ndarray, " T"], segment: int) -> Iterator[Tensor]:

@@ -1,16 +1,14 @@
 """A language model in three lines of Python."""
 
-from pathlib import Path
 from typing import Any, cast
 
 import torch
 
 from carrousel.models.estimator import Estimator
+from carrousel.models.language_model.adapting import RATE, figures_adapting
 from carrousel.models.language_model.dynamic import DynamicEvaluation, NeuralCache, Squares
-from carrousel.models.language_model.figures import count_of, measure_of
 from carrousel.models.language_model.kind import KIND
 from carrousel.models.language_model.network import LanguageModelNetwork
-from carrousel.models.language_model.texts import ids_of_lines, lines_of, read_ids
 
 
 class LanguageModel(Estimator):
@@ -59,14 +57,5 @@ class LanguageModel(Estimator):
             how: by gradient descent (dynamic evaluation, the default) or by memory (a neural cache).
             squares: from `carrousel.models.language_model.dynamic.mean_squares`, for dynamic evaluation with them.
         """
-        network, way = self.network, how or DynamicEvaluation(learning_rate=0.1)
-        is_file = isinstance(data, (str, Path))
         where = f"{self._where()}.evaluate_adapting"
-        ids = (
-            read_ids(network.vocabulary, Path(data), where)
-            if is_file
-            else ids_of_lines(network.vocabulary, lines_of(data, where))
-        )
-        measure = measure_of(network.vocabulary)
-        nats = way.nats(network, ids, squares) if isinstance(way, DynamicEvaluation) else way.nats(network, ids)
-        return {measure.figure: measure.of(nats, count_of(network.vocabulary, ids))}
+        return figures_adapting(self.network, data, how or DynamicEvaluation(learning_rate=RATE), squares, where)

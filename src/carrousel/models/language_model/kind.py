@@ -9,6 +9,7 @@ import torch
 
 from carrousel.data import SAMPLES, Streams, read_text
 from carrousel.models.gates import gates_of
+from carrousel.models.language_model.adapting import figures_by_options
 from carrousel.models.language_model.batches import RandomWindows, TextBatches, window_loss
 from carrousel.models.language_model.figures import Measure, baselines_of, count_of, measure_of
 from carrousel.models.language_model.network import LanguageModelNetwork
@@ -26,10 +27,14 @@ from carrousel.models.language_model.texts import (
     unknown_part,
 )  # fmt: skip
 from carrousel.models.language_model.vocabularies import unit_of
+from carrousel.models.options import NUMBER, TEXT, WHOLE, check_options
 from carrousel.train.kind import Example, Figures, Kind, Prepared
 
 NUM_SHOWN = 2_000
 """Held-out symbols that examples and gates are taken from."""
+SAMPLE = {"length": WHOLE, "temperature": NUMBER, "top_k": WHOLE, "top_p": NUMBER, "seed": WHOLE}
+BEAM = {"length": WHOLE, "beam": WHOLE, "stop": TEXT}
+"""Options of `predict`."""
 
 
 class LanguageModelKind(Kind[LanguageModelSettings]):
@@ -100,16 +105,25 @@ class LanguageModelKind(Kind[LanguageModelSettings]):
         figures = {measure.figure: measure.of(network.nats(ids), count_of(vocabulary, ids))}
         return figures | ({"unknown_words": unknown_part(vocabulary, ids)} if measure.plural == "words" else {})
 
+    def evaluate_with(
+        self, network: LanguageModelNetwork, data: Any, options: Mapping[str, Any], where: str = "evaluate"
+    ) -> Figures:
+        """As `Kind.evaluate_with`: adapt=dynamic or adapt=cache, and their numbers; see `adapting.figures_by_options`."""
+        return figures_by_options(network, data, options, where) if options else self.evaluate(network, data, where)
+
     def predict(
         self, network: LanguageModelNetwork, data: Any, where: str = "predict", **options: Any
     ) -> Iterator[str]:
         """Each line of a text file, or of a list of lines, gone on with.
 
         Args:
-            options: those of `LanguageModelNetwork.sample`, or of `beam` where `beam` is among them.
+            options: those of `LanguageModelNetwork.sample`, and a seed; or of `beam` where `beam` is among them.
         """
+        check_options(options, BEAM if "beam" in options else SAMPLE, where)
         is_file = isinstance(data, (str, Path))
         write = network.beam if "beam" in options else network.sample
+        if (seed := options.pop("seed", None)) is not None:
+            options["generator"] = torch.Generator().manual_seed(seed)
         for line in read_text(data, where=where).splitlines() if is_file else lines_of(data, where):
             between = " " if unit_of(network.vocabulary) == "word" and line else ""
             yield line + between + write(line, **options)
@@ -145,6 +159,7 @@ def network_of(settings: LanguageModelSettings, text: Text) -> LanguageModelNetw
         Regularisation(**settings.regularisation.model_dump()),
         settings.data.resets_at_lines,
         torch.from_numpy(text.counts),
+        model.residual,
         **model.sizes,
     )
 

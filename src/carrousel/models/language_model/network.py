@@ -48,6 +48,7 @@ class LanguageModelNetwork(Network):
         output: which softmax, and with what.
         regularisation: dropout of other kinds, and terms that training adds to the loss.
         resets_at_lines: the state is zero wherever a line end is read, so that each line is a text of its own.
+        residual: add the input of a layer to its output, from the second layer on.
         counts: how often each symbol occurs in the training data, for the outputs that need it.
         sizes: further sizes of the cell, such as `proj_size=64` for lstm_projected.
 
@@ -77,6 +78,7 @@ class LanguageModelNetwork(Network):
         regularisation: Regularisation | None = None,
         resets_at_lines: bool = False,
         counts: Integer[Tensor, " C"] | None = None,
+        residual: bool = False,
         **sizes: int,
     ) -> None:
         super().__init__()
@@ -93,6 +95,7 @@ class LanguageModelNetwork(Network):
             dropout=dropout,
             init=forget_bias_for(self.cell, forget_bias),
             masks=self.regularisation.masks(),
+            residual=residual,
             **cast(dict[str, Any], sizes),
         )
         self.read_dropout, self.written_dropout = StepDropout(dropout, "read"), StepDropout(dropout, "written")
@@ -226,6 +229,7 @@ class LanguageModelNetwork(Network):
             "embedding_size": self.embedding.embedding_dim,
             "hidden_size": self.recurrent.hidden_size,
             "num_layers": self.recurrent.num_layers,
+            "residual": self.recurrent.residual,
             "dropout": self.read_dropout.probability,
             "sizes": self.sizes,
             "output": dataclasses.asdict(self.output_settings),
@@ -245,5 +249,6 @@ class LanguageModelNetwork(Network):
             output=Output.from_dict(config.get("output", {})),
             regularisation=Regularisation(**config.get("regularisation", {})),
             resets_at_lines=config.get("resets_at_lines", False),
+            residual=config.get("residual", False),
             **config["sizes"],
         )

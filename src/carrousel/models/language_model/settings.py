@@ -51,6 +51,8 @@ class ModelSettings(RecurrentSettings):
     """features of a symbol as the first layer reads it"""
     hidden_size: int = Field(default=256, ge=1)
     """units in a layer"""
+    residual: bool = False
+    """add the input of a layer to its output, from the second layer on"""
     output: HeadName = "softmax"
     """softmax; for many words: adaptive, or in training only sampled or nce (noise-contrastive estimation)"""
     tied: bool = False

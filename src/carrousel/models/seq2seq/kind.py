@@ -16,6 +16,7 @@ from carrousel.errors import ConfigError, DataError
 from carrousel.models.edits import edit_distance
 from carrousel.models.encoder import draw_for
 from carrousel.models.gates import gates_of
+from carrousel.models.options import NUMBER, WHOLE, check_options
 from carrousel.models.samples import sample_files
 from carrousel.models.seq2seq.baselines import unit_for_unit
 from carrousel.models.seq2seq.batches import pair_batches
@@ -31,7 +32,7 @@ from carrousel.train.loop import Loss
 
 NUM_EXAMPLES, NUM_SHOWN, CHUNK = 50, 10, 4 * BATCH_SIZE
 MANY_UNKNOWN, MOST_UNKNOWN = 0.1, 0.5  # parts of the units on one side: more are told, or refused
-OPTIONS = ("beam", "n_best", "length_penalty")
+OPTIONS = {"beam": WHOLE, "n_best": WHOLE, "length_penalty": NUMBER}
 
 
 class UnknownUnitsWarning(UserWarning):
@@ -100,12 +101,9 @@ class Seq2SeqKind(Kind[Seq2SeqSettings]):
             options: `beam`, `n_best`, `length_penalty`, as `Seq2SeqNetwork.translate` takes them.
 
         Raises:
-            ConfigError: another option.
+            ConfigError: another option, or a value of another type.
         """
-        if unknown := [name for name in options if name not in OPTIONS]:
-            raise ConfigError(
-                f"{where}: unknown option {unknown[0]!r}, expected one of {', '.join(OPTIONS)}. Leave it out."
-            )
+        check_options(options, OPTIONS, where)
         sources = sources_of(data, network.units[0], where)
         while some := list(islice(sources, CHUNK)):
             for source, found in zip(some, network.translate(some, **options), strict=True):

@@ -25,13 +25,13 @@ from carrousel.models.tagger.sentences import (
     AT_ONCE,
     File,
     Sentences,
-    check_option,
     read_plain,
     split_sentences,
     tagged_sentences,
 )
 from carrousel.models.tagger.settings import TaggerSettings
 from carrousel.models.tagger.words import Batch, WordInput, normal_form, vocabulary_of
+from carrousel.models.tagger.written import check_predict_options, tagged_lines
 from carrousel.train.kind import Figures, Kind, Prepared
 from carrousel.train.loop import Loss
 
@@ -110,12 +110,11 @@ class TaggerKind(Kind[TaggerSettings]):
 
         Args:
             data: a file of columns or CoNLL-U, whose tags are not read, or lists of words.
-            options: input=text for a file with a sentence a line, blanks between its words.
+            options: input=text for a file with a sentence a line, blanks between its words; n_best and marginals as
+                `written.tagged_lines` takes them.
         """
-        for name in options:
-            check_option(where, "option", name, ("input",))
-        form = options.get("input", "columns")
-        check_option(where, "input", form, ("columns", "text"))
+        check_predict_options(network, options, where)
+        form = options.pop("input", "columns")
         if not isinstance(data, str | Path):
             sentences: Iterable[Sequence[str]] = split_sentences(data, where)
         elif form == "text":
@@ -124,9 +123,7 @@ class TaggerKind(Kind[TaggerSettings]):
             file = File(Path(data), network.columns["word"], is_tagged=False, where=where)
             sentences = (sentence.columns[0] for sentence in file.sentences(Faults(where)))
         for some in in_chunks(sentences, AT_ONCE, len):
-            for words, tags in zip(some, network.predict(some), strict=True):
-                yield from (f"{word}\t{tag}" for word, tag in zip(words, tags, strict=True))
-                yield ""
+            yield from tagged_lines(network, some, **options)
 
     def starter(self) -> Mapping[str, bytes]:
         """As `Kind.starter`."""

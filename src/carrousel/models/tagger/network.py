@@ -147,7 +147,8 @@ class TaggerNetwork(Network):
     def reading(self) -> Reading:
         """As `Network.reading`: vectors of words, and the recurrent layers."""
         layers = [cast(Recurrent, layer) for layer in self.encoder.layers]
-        return Reading(layers, self.read.embedding, self.read.words.strings)
+        spelling = [f"spelling {k + 1}" for k in range(self.read.size - self.read.embedding.embedding_dim)]
+        return Reading(layers, self.read.embedding, self.read.words.strings, spelling)
 
     def start_from(self, folder: Path, where: str, load: Callable[[Path, str], Network]) -> list[str]:
         """As `Network.start_from`; words, letters and tags may be others than there."""

@@ -19,6 +19,7 @@ from carrousel.models.classifier.sequences import Label, Labelled
 from carrousel.models.classifier.targets import targets_of
 from carrousel.models.encoder import Encoder, numbered
 from carrousel.models.target_classifier.marked import Marked
+from carrousel.models.transfer import Reading
 
 SIZES = ("hidden_size", "num_layers", "residual", "dropout", "forget_bias", "sizes")
 """Settings that go to both encoders as they are."""
@@ -103,6 +104,12 @@ class TargetClassifierNetwork(ScoringNetwork):
         """As `ScoringNetwork.first_layer`."""
         values, _ = batch.parts[0]
         return cast(Recurrent, self.left.layers[0]), self._joined(batch, 0, Draw(0)), self.read.words(values[:, 0])
+
+    def reading(self) -> Reading:
+        """As `Network.reading`: the left side reads forwards, the right one backwards."""
+        left, right = ([cast(Recurrent, layer) for layer in side.layers] for side in (self.left, self.right))
+        target = [f"target {k + 1}" for k in range(self.read.size)] if self.target_connection else []
+        return Reading(left, self.read.embedding, self.read.tokens.strings, target, right)
 
     def config(self) -> dict[str, Any]:
         """As `Network.config`."""

@@ -20,6 +20,7 @@ from carrousel.models.classifier.sequences import Label, Labelled
 from carrousel.models.encoder import Encoder, RowDropout, numbered
 from carrousel.models.target_classifier.marked import Marked
 from carrousel.models.target_classifier.network import RIGHT, SIZES
+from carrousel.models.transfer import Reading
 from carrousel.models.word_sense.inventory import Inventory
 
 UNKNOWN_SENSE = "?"
@@ -135,6 +136,11 @@ class WordSenseNetwork(ScoringNetwork):
         """As `ScoringNetwork.first_layer`."""
         values, _ = batch.parts[0]
         return cast(Recurrent, self.left.layers[0]), self.read(values, Draw(0)), self.read.words(values[:, 0])
+
+    def reading(self) -> Reading:
+        """As `Network.reading`: the left side reads forwards, the right one backwards."""
+        left, right = ([cast(Recurrent, layer) for layer in side.layers] for side in (self.left, self.right))
+        return Reading(left, self.read.embedding, self.read.tokens.strings, backwards=right)
 
     def config(self) -> dict[str, Any]:
         """As `Network.config`."""
