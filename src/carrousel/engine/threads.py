@@ -16,9 +16,9 @@ _FUNCTIONS = frozenset(("exp", "log", "softplus", "sin", "cos", "pow", "tanh", "
 _FUNCTION, _SIMPLE = 30, 3
 """Multiplications that take as long as one of these, and as any other elementwise operation."""
 
-_BARRIER = 5_000
-"""Multiplications that take as long as two threads take to meet: .15 microseconds on two cores of an EPYC 9004, which multiply 35
-times in a nanosecond, loads of weights included."""
+_BARRIER = 17_000
+"""Multiplications that take as long as two threads take to meet: .15 to .7 microseconds on two cores of a virtual EPYC 9004, by
+where they lie, which multiply 35 times in a nanosecond, loads of weights included."""
 
 _LINE, _LINES = 2_000, 8
 """The same for a cache line that one thread wrote and another reads, and after how many lines the processor reads ahead."""
