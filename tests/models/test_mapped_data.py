@@ -256,3 +256,16 @@ def test_a_file_too_large_for_memory_is_evaluated_from_temporary_files(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert FORECASTER.evaluate(network, path) == in_memory
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.tiny
+@pytest.mark.parametrize("block", [4, 8, 12])
+def test_gaps_are_filled_alike_across_the_ends_of_blocks(
+    block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = settings_of("forecaster", file_of("forecaster", tmp_path), None)
+    whole = Material.of(given, None, "test").panel
+    monkeypatch.setattr("carrousel.models.forecaster.panel.BLOCK", block)
+    parts = Material.of(given, None, "test").panel
+    for name in ("y", "seasonal", "seen", "past", "future"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name), err_msg=name)
