@@ -34,9 +34,9 @@ def _annotations_unchecked(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright:
 def every_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Work is handed to a second thread however little it is."""
     monkeypatch.setattr(threads, "WORTH_A_THREAD", 1)
-    threads.deal.cache_clear()
+    threads._fastest.cache_clear()
     yield
-    threads.deal.cache_clear()
+    threads._fastest.cache_clear()
 
 
 @pytest.fixture

@@ -19,10 +19,11 @@ from torch import Tensor
 from carrousel import Recurrent, SlowPathWarning
 from carrousel.engine import compiled, verdicts
 from carrousel.engine.doctor import child, examine, lowerings, self_test
-from carrousel.engine.doctor.lowerings import LLVM, LOWERINGS, STREAM
+from carrousel.engine.doctor.lowerings import LLVM, LOWERINGS, SHARED, STREAM
 from carrousel.engine.doctor.probes import PROBES, program
 from carrousel.engine.doctor.self_test import Check, Result, summary
 from carrousel.engine.stream import plan_step
+from carrousel.engine.threads import Deal
 
 TESTS = Path(__file__).parent.parent
 
@@ -76,10 +77,33 @@ def test_sound_machine_code_passes_in_both_formats_on_one_thread_and_two(folder:
             "gates, float64, 1 thread",
             "gates, float64, 2 threads",
         ],
+        "llvm_units": ["gates, float32, 2 threads", "gates, float64, 2 threads"],
         "stream": ["gates, float32, 1 thread", "gates, float64, 1 thread"],
     }
     assert report.problems == []
-    assert [verdicts.switched_off(d.lowering) for d in report.diagnoses] == ["", ""]
+    assert [verdicts.switched_off(d.lowering) for d in report.diagnoses] == ["", "", ""]
+
+
+def test_shared_units_are_tested_with_units_shared_and_left_alone_where_they_are_unsound(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts: list[int] = []
+    meets: list[bool] = []
+    choose = compiled.deal
+
+    def seen(*given: Any, can_meet: bool) -> Deal:
+        chosen = choose(*given, can_meet=can_meet)
+        parts.append(chosen.parts)
+        meets.append(can_meet)
+        return chosen
+
+    monkeypatch.setattr(compiled, "deal", seen)
+    results = [result for result in child.checks(SHARED, ["gates"]) if isinstance(result, Result)]
+    assert [result.problem for result in results] == ["", ""]
+    assert parts == [2] * 6  # without gradient, forward, backward; in two formats
+    verdicts.remember("llvm_units", "y is wrong")
+    Recurrent("lstm", 3, 5)(torch.ones(2, 1, 3))
+    assert not meets[-1]
 
 
 def test_checks_on_two_threads_cut_the_batch_in_two(monkeypatch: pytest.MonkeyPatch) -> None:

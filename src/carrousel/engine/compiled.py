@@ -17,7 +17,8 @@ from carrousel.engine.lower.packing import pack
 from carrousel.engine.lower.team import Call, call_together, has_team
 from carrousel.engine.plan import Kind, Plan
 from carrousel.engine.rows import Rows
-from carrousel.engine.threads import PATIENCE, Load, deal, phase_work, worth_threads
+from carrousel.engine.threads import PATIENCE, SHARED_UNITS, Load, deal, phase_work, worth_threads
+from carrousel.engine.verdicts import switched_off
 
 FUSED = "+x"
 """Marks the kind of a loop that makes the products on x_t, or the derivative of x_t, in its own tiles."""
@@ -103,7 +104,8 @@ def execute(calls: Sequence[LoopCall]) -> None:
     """Run loops that do not wait for each other, side by side, over as many threads as pay."""
     loads = tuple(call.compiled.load(call.kind) for call in calls)
     sequences = tuple((call.rows.batch, call.rows.total) for call in calls)
-    chosen = deal(loads, sequences, torch.get_num_threads(), can_meet=has_team() and PATIENCE.is_there())
+    can_meet = has_team() and PATIENCE.is_there() and not switched_off(SHARED_UNITS)
+    chosen = deal(loads, sequences, torch.get_num_threads(), can_meet=can_meet)
     held: list[object] = []  # what only these calls own must outlive them
     barriers: list[NDArray[np.int64]] = []
     numbers: list[Call] = []

@@ -1,6 +1,8 @@
 """Which thread runs what: several loops side by side, their rows dealt out, and where there are few rows, their units as well."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from time import monotonic
@@ -8,6 +10,9 @@ from time import monotonic
 from carrousel.engine.graph import Graph, axis_size
 from carrousel.engine.lower.loop import Cuts
 from carrousel.engine.passes.split_phases import Phase
+
+SHARED_UNITS = "llvm_units"
+"""What verdicts call loops whose units several threads share."""
 
 WORTH_A_THREAD = 200_000
 """Multiplications below which handing work to another thread costs more than it saves."""
@@ -81,7 +86,6 @@ def worth_threads(work: int, threads: int) -> int:
     return max(1, min(threads, work // WORTH_A_THREAD))
 
 
-@lru_cache(maxsize=1024)
 def deal(loads: tuple[Load, ...], sequences: tuple[Sequences, ...], threads: int, *, can_meet: bool) -> Deal:
     """The fastest way to run loops that do not wait for each other, by what it should take.
 
@@ -94,6 +98,28 @@ def deal(loads: tuple[Load, ...], sequences: tuple[Sequences, ...], threads: int
         threads: that may be used.
         can_meet: whether threads may be made to wait for each other.
     """
+    fixed = _fixed.get()
+    if fixed is None:
+        return _fastest(loads, sequences, threads, can_meet=can_meet)
+    return fixed if all(load.cuts is not None for load in loads) else Deal(fixed.shares, 1)
+
+
+@contextmanager
+def always(chosen: Deal | None) -> Generator[None]:
+    """Deal work out in one way, whatever it costs: for tests; None leaves the choice to `deal`."""
+    before = _fixed.set(chosen)
+    try:
+        yield
+    finally:
+        _fixed.reset(before)
+
+
+_fixed: ContextVar[Deal | None] = ContextVar("_fixed", default=None)
+
+
+@lru_cache(maxsize=1024)
+def _fastest(loads: tuple[Load, ...], sequences: tuple[Sequences, ...], threads: int, *, can_meet: bool) -> Deal:
+    """The deal that should take the least time."""
     whole = [load.work * total for load, (_, total) in zip(loads, sequences, strict=True)]
     threads = worth_threads(sum(whole), threads)
     batch = max(batch for batch, _ in sequences)

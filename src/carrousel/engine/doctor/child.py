@@ -16,6 +16,7 @@ from carrousel.engine.doctor.lowerings import Lowering, find_lowering
 from carrousel.engine.doctor.probes import Given, given, program
 from carrousel.engine.doctor.self_test import SHAPES, TOLERANCE, Check, Result
 from carrousel.engine.lower.interpret import interpret
+from carrousel.engine.threads import always
 
 
 def checks(lowering: Lowering, probes: Iterable[str]) -> Iterator[Check | Result]:
@@ -30,7 +31,8 @@ def checks(lowering: Lowering, probes: Iterable[str]) -> Iterator[Check | Result
 
 def _result(lowering: Lowering, check: Check) -> Result:
     try:
-        error, what = _largest_error(lowering, check)
+        with always(lowering.deal):
+            error, what = _largest_error(lowering, check)
     except Exception as caught:
         return Result(check, None, f"raised {type(caught).__name__}: {' '.join(str(caught).split())[:200]}")
     if error == inf:

@@ -13,10 +13,12 @@ from carrousel.engine.doctor.probes import Given
 from carrousel.engine.lower.captured import LOWERING, RECORDERS, flat
 from carrousel.engine.lower.moves import MOVES
 from carrousel.engine.lower.recording import Recording, replay
+from carrousel.engine.lower.team import has_team
 from carrousel.engine.lower.vector_math import VECTOR
 from carrousel.engine.ops import OPS
 from carrousel.engine.run import Recurrence, run
 from carrousel.engine.stream import CompiledSteps
+from carrousel.engine.threads import SHARED_UNITS, Deal
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Lowering:
         run: (program, numbers) -> outputs and the last state.
         threads: numbers of threads to test it on.
         is_stream: takes a step at a time: no derivatives, no lengths, no resets.
+        deal: how its loops' work is dealt out to threads; None for the way that should be fastest.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Lowering:
     run: Callable[[Program, Given], tuple[Tensor, Sequence[Tensor]]]
     threads: tuple[int, ...] = (1, 2)
     is_stream: bool = False
+    deal: Deal | None = None
 
 
 _GPU = "cuda"
@@ -69,6 +73,9 @@ def _cuda_graph(program: Program, given: Given) -> tuple[Tensor, Sequence[Tensor
 
 _OPERATIONS = frozenset({*VECTOR, *MOVES, "products", "constant"})
 LLVM = Lowering("llvm", "float32 and float64 on the CPU, forward and backward", _OPERATIONS, _llvm)
+SHARED = Lowering(
+    SHARED_UNITS, "few sequences, whose units several threads share", _OPERATIONS, _llvm, threads=(2,), deal=Deal(1, 2)
+)
 STREAM = Lowering(
     "stream", "layer.stream(), in the same formats", _OPERATIONS - {"pad"}, _stream, threads=(1,), is_stream=True
 )  # zeros are put in only by derivatives
@@ -77,13 +84,14 @@ CUDA_GRAPH = Lowering(
     LOWERING, "cells on CUDA whose calls come again in one shape", frozenset(OPS), _cuda_graph, threads=(1,)
 )
 
-LOWERINGS = (f"{__name__}:LLVM", f"{__name__}:STREAM")
+LOWERINGS = (f"{__name__}:LLVM", f"{__name__}:SHARED", f"{__name__}:STREAM")
 """Where each of those for the CPU stands, as "module:name": a child process imports it from there."""
 
 
 def lowerings_here() -> tuple[str, ...]:
-    """Where each that this machine has a device for stands."""
-    return (*LOWERINGS, f"{__name__}:CUDA_GRAPH") if torch.cuda.is_available() else LOWERINGS
+    """Where each stands that this machine has a device for, and threads that can wait for each other."""
+    found = LOWERINGS if has_team() else tuple(place for place in LOWERINGS if find_lowering(place).deal is None)
+    return (*found, f"{__name__}:CUDA_GRAPH") if torch.cuda.is_available() else found
 
 
 def find_lowering(place: str) -> Lowering:
