@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from carrousel.models.autoencoder.series import read_series
+from carrousel.models.autoencoder.reading import read_series
 from carrousel.models.autoencoder.settings import AutoencoderDataSettings
 from carrousel.models.kinds import read_settings, write_starter
 from carrousel.train.run import Run
