@@ -28,10 +28,12 @@ from jaxtyping import Bool, Float64, Int64
 from packages import member_of
 
 from carrousel.data.ragged import Ragged
+from carrousel.data.stretches import Stretches
 from carrousel.models.autoencoder.kind import KIND
 from carrousel.models.autoencoder.network import AutoencoderNetwork
+from carrousel.models.autoencoder.reading import read_series
 from carrousel.models.autoencoder.scores import detection, scores_of, smoothed
-from carrousel.models.autoencoder.series import Series, read_series
+from carrousel.models.autoencoder.series import Series
 from carrousel.train.run import Run
 
 SCIPY = (
@@ -175,7 +177,7 @@ def plain_scores(network: AutoencoderNetwork, train: Series, test: Series) -> di
             nearest(standardised(unseen), standardised(seen))[:, None].repeat(size, 1)
         ),
     }
-    return {name: smoothed(Ragged.of([scores]), network.smoothing)[0] for name, scores in found.items()}
+    return {name: smoothed(Stretches.of(Ragged.of([scores])), network.smoothing)[0] for name, scores in found.items()}
 
 
 def nearest(unseen: Float64[np.ndarray, "N W"], seen: Float64[np.ndarray, "M W"]) -> Float64[np.ndarray, " N"]:

@@ -10,13 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from carrousel.data import kept
+from carrousel.data.ragged import Ragged
+from carrousel.data.stretches import Stretches
 from carrousel.errors import ConfigError, DataError
 from carrousel.models.autoencoder import KIND, Autoencoder, AutoencoderNetwork
+from carrousel.models.autoencoder.baselines import plain_errors
 from carrousel.models.autoencoder.reading import read_series
-from carrousel.models.autoencoder.scores import detection, scores_of
+from carrousel.models.autoencoder.scores import (
+    detection,
+    errors_of,
+    figures_of,
+    of_steps,
+    over_windows,
+    scores_of,
+    smoothed,
+    threshold_of,
+)
 from carrousel.models.autoencoder.series import of_objects, windows_of
 from carrousel.models.autoencoder.settings import AutoencoderDataSettings
-from carrousel.models.kinds import write_starter
 
 COLUMNS = AutoencoderDataSettings()
 
@@ -140,13 +152,131 @@ def test_a_series_is_learned_saved_and_its_break_found(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.predict(broken)[0], scores)
 
 
-def test_the_starter_trains(tmp_path: Path) -> None:
-    paths = write_starter("autoencoder", tmp_path)
-    assert [path.name for path in paths] == ["autoencoder.yaml", "SOURCE.md", "ecg.csv"]
-    series = read_series(paths[2], AutoencoderDataSettings(columns=["millivolts"], label="irregular"), "test")
-    assert (series.num_steps, series.channels) == (7_500, ["millivolts"])
-    assert series.labels is not None
-    assert series.labels.values.sum() == 352
+@pytest.mark.tiny
+@given(errors=arrays(np.float64, st.integers(0, 9), elements=st.integers(0, 9).map(float)), steps=st.integers(1, 12))
+def test_a_score_is_the_mean_over_the_steps_around_it(errors: np.ndarray, steps: int) -> None:
+    (found,) = smoothed(Stretches.of(Ragged.of([errors])), steps)
+    around = [errors[max(0, t - (steps - 1) // 2) : t + steps // 2 + 1] for t in range(len(errors))]
+    np.testing.assert_allclose(found, [some.mean() for some in around], rtol=1e-12)
+
+
+@pytest.mark.tiny
+@pytest.mark.parametrize("steps", [1, 2, 3, 8, 12, 13, 40, 1_000])
+@pytest.mark.parametrize("block", [1, 4, 7, 64])
+def test_a_mean_over_steps_of_several_blocks_is_bit_for_bit_that_of_one(
+    block: int, steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    of_each = [rng.exponential(size=length) for length in (0, 30, 1, 65, 2)]
+    errors = Stretches.of(Ragged.of([np.full(3, 1e30), *of_each])).some(
+        np.arange(1, 6)
+    )  # what lies between is left out
+    whole = smoothed(errors, steps)
+    monkeypatch.setattr("carrousel.models.autoencoder.scores.BLOCK", block)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(kept, "LARGE", 1)
+    parts = smoothed(errors, steps)
+    assert isinstance(parts.values.base, np.memmap)
+    assert parts.values.tobytes() == whole.values.tobytes()
+    for one, found in zip(of_each, parts, strict=True):
+        around = [one[max(0, t - (steps - 1) // 2) : t + steps // 2 + 1] for t in range(len(one))]
+        np.testing.assert_allclose(found, [some.mean() for some in around], rtol=1e-12)
+
+
+@pytest.mark.tiny
+@pytest.mark.parametrize("size", [1, 3, 100])
+@pytest.mark.parametrize("block", [1, 5, 40])
+def test_steps_between_windows_that_lie_far_apart_are_not_left_out(
+    block: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("carrousel.models.autoencoder.scores.BLOCK", block)
+    lengths = [3, 12, *[1] * 50, 2, 9, 0, 4, 15, 6]
+    series = of_objects([np.arange(length, dtype=np.float64)[:, None] + k for k, length in enumerate(lengths)], "test")
+    windows = windows_of(series, 7, 3)
+    windows = windows[windows[:, 2] == 7]
+
+    def errors(some: np.ndarray) -> np.ndarray:
+        return np.stack([series.values[k][start : start + 7, 0] * (start + 1.0) for k, start, _ in some.tolist()], 1)
+
+    found = list(over_windows(series, windows, size, errors))
+    total, is_held = [np.zeros(length) for length in lengths], [np.zeros(length, int) for length in lengths]
+    for k, start, _ in windows.tolist():
+        total[k][start : start + 7] += series.values[k][start : start + 7, 0] * (start + 1.0)
+        is_held[k][start : start + 7] += 1
+    count = np.concatenate(is_held)
+    np.testing.assert_array_equal(np.concatenate([held for _, held in found]), count > 0)
+    means = of_steps((mean for mean, _ in found), series.values.lengths)
+    np.testing.assert_allclose(means.values, np.concatenate(total) / np.maximum(count, 1), rtol=1e-12)
+    assert max(len(mean) for mean, _ in found) <= block + 7 + 6
+
+
+@pytest.mark.tiny
+def test_figures_of_several_blocks_are_those_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    marks = [rng.random(length) < 0.2 for length in (50, 0, 33)]
+    series = of_objects(([np.zeros((len(one), 1)) for one in marks], marks), "test")
+    errors = Stretches.of(Ragged.of([rng.exponential(size=len(one)) for one in marks]))
+    whole = figures_of(errors, series, 5, 1.0), threshold_of(errors, series, 5, 0.9)
+    for module in ("carrousel.data.stretches", "carrousel.models.autoencoder.scores"):
+        monkeypatch.setattr(f"{module}.BLOCK", 8)
+    assert figures_of(errors, series, 5, 1.0) == pytest.approx(whole[0], rel=1e-12)
+    assert threshold_of(errors, series, 5, 0.9) == pytest.approx(whole[1], rel=1e-12)
+    assert whole[0]["mse"] == pytest.approx(errors.values[~np.concatenate(marks)].mean(), rel=1e-12)
+
+
+@pytest.mark.tiny
+def test_scores_of_a_network_are_its_smoothed_errors() -> None:
+    network = new_network().float()
+    network.smoothing = 5
+    series = of_objects([sines(17), sines(30)], "test")
+    for scores, errors in zip(scores_of(network, series), errors_of(network, series), strict=True):
+        np.testing.assert_array_equal(scores, smoothed(Stretches.of(Ragged.of([errors])), 5)[0])
+    assert AutoencoderNetwork.of_config(network.config()).smoothing == 5
+
+
+@pytest.mark.tiny
+def test_the_error_is_of_steps_that_are_not_marked_and_so_is_the_threshold() -> None:
+    marks = np.array([False, True, False, False])
+    series = of_objects(([np.zeros((4, 1))], [marks]), "test")
+    errors = Stretches.of(Ragged.of([np.array([1.0, 9.0, 2.0, 6.0])]))
+    assert figures_of(errors, series, 1, 5.0) == {
+        "mse": 3.0, "precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "roc_auc": 1.0, "average_precision": 1.0
+    }  # fmt: skip
+    assert threshold_of(errors, series, 1, 0.5) == 2.0
+    assert threshold_of(errors, of_objects([np.zeros((4, 1))], "test"), 1, 0.5) == 4.0
+
+
+@pytest.mark.tiny
+def test_what_components_leave_is_what_a_decomposition_of_windows_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, size = new_network(), 7
+    train, test = (of_objects([sines(70, seed), sines(5, seed)], "test") for seed in range(2))
+    found = plain_errors(network, train, test, 3)
+    assert list(found) == ["mean", "pca"]
+    z = [[(series.values[k] - network.means) / network.deviations for k in range(2)] for series in (train, test)]
+    np.testing.assert_allclose(found["mean"][1][0], np.square(z[1][0]).mean(1), rtol=1e-12)
+    starts = range(0, 64, 3)
+    seen = np.stack([z[0][0][start : start + size].ravel() for start in starts])
+    _, axes = np.linalg.eigh(np.cov(seen.T))
+    centre, basis = seen.mean(0), axes[:, -3:]
+    total, count = np.zeros(70), np.zeros(70)
+    for start in starts:
+        window = z[1][0][start : start + size].ravel() - centre
+        left = np.square(window - basis @ (basis.T @ window)).reshape(size, 2).mean(1)
+        total[start : start + size] += left
+        count[start : start + size] += 1
+    np.testing.assert_allclose(found["pca"][1][0], total / count, rtol=1e-8)
+    np.testing.assert_allclose(found["pca"][1][1], np.square(z[1][1]).mean(1), rtol=1e-12)  # shorter than a window
+    assert found["pca"][2] == "3 principal components of a window, as many numbers as one state of the model"
+    for module in (
+        "carrousel.data.stretches",
+        "carrousel.models.autoencoder.scores",
+        "carrousel.models.autoencoder.baselines",
+    ):
+        monkeypatch.setattr(f"{module}.BLOCK", 9)
+    in_blocks = plain_errors(network, train, test, 3)
+    for name, (*whole, _) in found.items():
+        for errors, expected in zip(in_blocks[name][:2], whole, strict=True):
+            np.testing.assert_allclose(errors.values, expected.values, rtol=1e-8)
 
 
 @pytest.mark.tiny

@@ -5,24 +5,25 @@ import warnings
 from collections.abc import Iterator, Mapping
 from heapq import nlargest
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64
+from jaxtyping import Float32, Int64
 from torch import Tensor
 
-from carrousel.data.batches import Bucketed, row_numbers
+from carrousel.data.batches import BatchesOf, Bucketed
 from carrousel.data.far import FAR, FarValueWarning, far_values
-from carrousel.data.moments import moments, quantiles
+from carrousel.data.moments import moments
 from carrousel.errors import ConfigError, counted
 from carrousel.heads.steps import valid_steps
 from carrousel.models.autoencoder.baselines import baselines
 from carrousel.models.autoencoder.network import AutoencoderNetwork
 from carrousel.models.autoencoder.reading import read_series
-from carrousel.models.autoencoder.scores import BATCH_SIZE, detection, scores_of
-from carrousel.models.autoencoder.series import Series, batch_of, marks_of, of_objects, windows_of
+from carrousel.models.autoencoder.scores import BATCH_SIZE, errors_of, figures_of, scores_of, threshold_of
+from carrousel.models.autoencoder.series import Series, batch_of, of_objects, windows_of
 from carrousel.models.autoencoder.settings import AutoencoderSettings
+from carrousel.models.encoder import draw_for
 from carrousel.models.gates import gates_of
 from carrousel.models.options import NUMBER, check_options
 from carrousel.models.samples import sample_files
@@ -31,6 +32,14 @@ from carrousel.train.loop import Loss
 
 HELD_OUT = 0.1
 NUM_EXAMPLES = 20
+
+
+class _Drawn(NamedTuple):
+    """Windows to learn from, and their numbers."""
+
+    rows: Int64[np.ndarray, " B"]
+    x: Float32[np.ndarray, "T B D"]  # zeros past the end of one
+    lengths: Int64[np.ndarray, " B"]
 
 
 class AutoencoderKind(Kind[AutoencoderSettings]):
@@ -65,8 +74,8 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
         channels = counted(len(everything.channels), "channel")
         return Prepared(
             network=network,
-            batches=row_numbers(batches),
-            loss=lambda net, rows, carried: _loss(net, train, windows[rows]),
+            batches=BatchesOf(batches, lambda rows, _: _Drawn(rows, *batch_of(train, windows[rows]))),
+            loss=lambda net, drawn, carried: _loss(net, train, windows[drawn.rows], drawn),
             evaluate=lambda net: _measured(net, train, valid, settings.anomaly.quantile),
             monitor="mse",
             is_higher_better=False,
@@ -76,10 +85,10 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
             loss_unit="squared error",
             fingerprint=_fingerprint(train, valid),
             size=f"{everything.num_steps:,} steps of {channels}; {valid.num_steps:,} are held out",
-            baselines=lambda: baselines(network, train, valid, settings.model.hidden_size),
+            baselines=lambda: baselines(network, train, valid, settings.model.hidden_size, settings.anomaly.quantile),
             examples=lambda net: _worst(net, valid),
-            columns=lambda rows: _columns(network, train, windows[rows]),
-            ids=lambda rows: [_place(train, k, start) for k, start, _ in windows[rows].tolist()],
+            columns=lambda drawn: _columns(network, train, windows[drawn.rows]),
+            ids=lambda drawn: [_place(train, k, start) for k, start, _ in windows[drawn.rows].tolist()],
             gates=lambda net: _gates(net, valid),
             store=everything.told,
             notes=notes,
@@ -90,7 +99,10 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
         return AutoencoderNetwork.from_pretrained(folder, where=where)
 
     def evaluate(self, network: AutoencoderNetwork, data: Any, where: str = "evaluate") -> Figures:
-        """The reconstruction error of series, and where anomalies are marked, how well the errors find them."""
+        """The reconstruction error of series, and where anomalies are marked, how well the errors find them.
+
+        Where they are, `mse` is that of the steps that are not marked.
+        """
         series = self._given(network, data, where, is_labelled=True)
         return _figures(network, series)
 
@@ -125,6 +137,7 @@ def _network(settings: AutoencoderSettings, train: Series) -> AutoencoderNetwork
         means.tolist(),
         np.where(deviations > 0, deviations, 1.0).tolist(),
         settings.data.window,
+        smoothing=settings.anomaly.smoothing or max(1, settings.data.window // 2),
         columns={"columns": list(train.channels), "series": settings.data.series, "label": settings.data.label},
         **sizes,
     )
@@ -135,10 +148,11 @@ def _tensors(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndar
     return network.standardised(torch.from_numpy(x).to(next(network.parameters()).device)), torch.from_numpy(lengths)
 
 
-def _loss(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarray, "B 3"]) -> Loss:
+def _loss(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarray, "B 3"], drawn: _Drawn) -> Loss:
     """Mean square of the reconstruction error, and with a horizon as much weight on what follows the window."""
-    z, lengths = _tensors(network, series, windows)
-    written, predicted = network(z, lengths)
+    x, lengths = torch.from_numpy(drawn.x), torch.from_numpy(drawn.lengths)
+    z = network.standardised(x.to(next(network.parameters()).device))
+    written, predicted = network(z, lengths, draw_for(drawn.rows.tolist()))
     is_valid = valid_steps(len(z), lengths.to(z.device))
     loss = (written - z).square().mean(-1)[is_valid].mean()
     if network.horizon:
@@ -161,23 +175,15 @@ def _future(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarr
 
 def _measured(network: AutoencoderNetwork, train: Series, valid: Series, quantile: float) -> dict[str, float]:
     """Held-out figures, after the threshold was fitted on the training data; both are saved together."""
-    known = scores_of(network, train)
-
-    def unmarked() -> Iterator[Float64[np.ndarray, " T"]]:
-        if train.labels is None:
-            yield from known.blocks()
-        else:
-            marks = train.labels.blocks()
-            yield from (block[~mark] for block, mark in zip(known.blocks(), marks, strict=True))
-
-    network.get_buffer("threshold").fill_(float(quantiles(unmarked, [quantile])[0]))
+    threshold = threshold_of(errors_of(network, train), train, network.smoothing, quantile)
+    network.get_buffer("threshold").fill_(threshold)
     return _figures(network, valid)
 
 
 @torch.no_grad()
 def _figures(network: AutoencoderNetwork, series: Series) -> dict[str, float]:
-    scores = scores_of(network, series)
-    found = {"mse": sum(float(block.sum()) for block in scores.blocks()) / scores.num_steps}
+    threshold = float(network.get_buffer("threshold"))
+    found = figures_of(errors_of(network, series), series, network.smoothing, threshold)
     if network.horizon:
         windows = windows_of(series, network.window, max(1, network.window // 2))
         total, count = 0.0, 0
@@ -188,8 +194,6 @@ def _figures(network: AutoencoderNetwork, series: Series) -> dict[str, float]:
             errors = (predicted - future).square().mean(-1)[is_there]
             total, count = total + float(errors.sum()), count + errors.numel()
         found["prediction_mse"] = total / max(1, count)
-    if series.labels is not None:
-        found |= detection(scores.values, marks_of(series), float(network.get_buffer("threshold")))
     return found
 
 
@@ -200,11 +204,11 @@ def _worst(network: AutoencoderNetwork, series: Series) -> list[Example]:
     scored = ((float(scores[k][start : start + length].max()), k, start, length) for k, start, length in (
         windows_of(series, network.window, network.window).tolist()))  # fmt: skip
     found: list[Example] = []
-    for error, k, start, length in nlargest(NUM_EXAMPLES, scored, key=lambda one: one[0]):
+    for score, k, start, length in nlargest(NUM_EXAMPLES, scored, key=lambda one: one[0]):
         inside = scores[k][start : start + length]
         marked = "" if series.labels is None else f"{int(series.labels[k][start : start + length].sum())} marked steps"
-        said = f"{int((inside > threshold).sum())} steps above the threshold, largest error {error:.4g}"
-        found.append(Example(_place(series, k, start), marked, said, error))
+        said = f"{int((inside > threshold).sum())} steps above the threshold, largest score {score:.4g}"
+        found.append(Example(_place(series, k, start), marked, said, score))
     return found
 
 
