@@ -33,9 +33,11 @@ from carrousel.engine.lower.cuda_graph import CudaRecorder
 from carrousel.engine.lower.recording import Recording
 from carrousel.engine.lower.torch_kernels import Kernel
 
+if not torch.cuda.is_available():
+    pytest.skip("needs a CUDA device, and this machine has none", allow_module_level=True)
+
 pytestmark = [
     pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device, and this machine has none"),
     pytest.mark.filterwarnings("ignore:Attempting to run cuBLAS"),  # torch's own, at the first product of a thread
     pytest.mark.filterwarnings("ignore:.*runs node by node.* yet .*again.\\.$:carrousel.engine.SlowPathWarning"),
 ]
