@@ -141,7 +141,7 @@ def over_windows(
     begin = 0
     while begin < len(windows):
         # Where series without a window lie between, fewer at a time: what is held reaches from the first to the last of them.
-        near = int(np.searchsorted(places, places[begin] + BLOCK))
+        near = int(np.searchsorted(places, int(places[begin]) + BLOCK))
         end = min(begin + size, near)
         some, ready = windows[begin:end], int(places[begin]) - done
         yield total[:ready] / np.maximum(count[:ready], 1), count[:ready] > 0
