@@ -169,7 +169,7 @@ def test_two_processes_at_once_agree_and_leave_whole_files(folder: Path) -> None
     assert ends[0] == ends[1]
     assert ends[0][1] == ""
     files = list(folder.iterdir())
-    assert len(files) == 3  # what packs matrices, the training loop and the backward loop
+    assert len(files) == 4  # what packs matrices, the training loop, the backward loop, and sums of outer products
     assert {path.suffix for path in files} == {".o"}
     assert all(jit._read(path) for path in files)
     third = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)

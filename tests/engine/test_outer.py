@@ -57,3 +57,8 @@ def test_it_is_bit_equal_for_any_number_of_threads(monkeypatch: pytest.MonkeyPat
 
 def test_no_rows_give_zeros() -> None:
     assert (outer_sum(torch.empty(0, 3), torch.empty(0, 4)) == torch.zeros(3, 4)).all()
+
+
+def test_columns_that_lie_apart_are_brought_together_first() -> None:
+    a, b = drawn(20, 12, torch.float64, 5)[:, ::2], drawn(8, 20, torch.float64, 6).T
+    torch.testing.assert_close(outer_sum(a, b), a.T @ b, rtol=0, atol=1e-12)

@@ -191,8 +191,7 @@ def test_no_more_than_a_few_rows_are_in_memory(name: str, tmp_path: Path, monkey
     run = prepared(name, write(tmp_path, name, 100), store=str(tmp_path / "store"))
     assert most <= 2
     batches: Any = run.batches
-    held: Any = batches.make if name == "tagger" else run.loss
-    rows: Any = inspect.getclosurevars(held).nonlocals["encoded" if name == "tagger" else "seen"]
+    rows: Any = inspect.getclosurevars(batches.make).nonlocals["encoded" if name == "tagger" else "seen"]
     parts: list[Ragged] = [rows.tokens, rows.forms] if name == "tagger" else [*rows.parts]
     assert all(isinstance(array, np.memmap) for part in parts for array in (part.values, part.offsets))
 

@@ -114,7 +114,7 @@ def test_two_processes_draw_the_masks_of_one(folder: Path) -> None:
 @pytest.mark.parametrize("number", [5, 10], ids=["whole", "parts"])
 def test_the_process_whose_batch_is_bad_is_the_one_reported(folder: Path, number: int) -> None:
     assert result(folder, number)["error"].splitlines()[:3] == [
-        "train: the loss of update 4 is nan nats, expected a finite number. Lower the learning rate (0.01 here), such as "
+        "train: the loss of update 4 is nan, expected a finite number. Lower the learning rate (0.01 here), such as "
         "train.learning_rate=0.001. The weights are those before this update.",
         "  first: output of the loss function is nan",
         "  batch: process 1",

@@ -50,7 +50,7 @@ class Forward:
         plan, rows = self.plan, self.rows
         kind = _KINDS[self.is_training, self.is_fused]
         y = torch.empty(rows.total, self.compiled.output_size, dtype=self.compiled.dtype)
-        if plan.loop[plan.output].op == "input":
+        if plan.graph_of(kind)[plan.output].op == "input":
             y.copy_(self.streams[plan.output])
         else:
             self.streams[plan.output] = y.detach()  # y itself will hold this call through its gradient

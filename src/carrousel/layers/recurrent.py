@@ -200,7 +200,7 @@ class Recurrent(nn.Module):
         """How the engine runs one layer, in words and numbers: what leaves the loop, the phases, the tape, the work.
 
         >>> print(Recurrent("elman", 3, 5).explain().splitlines()[2])
-        before the loop: one product over all steps for W
+        before the loop: one product over all steps for W (in the loop's own tiles from 2 sequences a thread on)
         """
         return explain(self._program(layer).plan)
 

@@ -30,9 +30,10 @@ def outer_sum(a: Tensor, b: Tensor) -> Tensor:
     """The sum over k of the outer products of a[k] and b[k]: a.T @ b, shape (M, N), in the first factor's format.
 
     Args:
-        a: (K, M), neighbours in a row next to each other.
-        b: (K, N), likewise.
+        a: (K, M).
+        b: (K, N).
     """
+    a, b = (factor if factor.stride(1) == 1 else factor.contiguous() for factor in (a, b))
     (count, height), width = a.shape, b.shape[1]
     out = (torch.empty if count else torch.zeros)(height, width, dtype=a.dtype)
     pointers = np.array([a.data_ptr(), b.data_ptr(), out.data_ptr()], dtype=np.int64)

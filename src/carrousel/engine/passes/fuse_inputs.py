@@ -29,7 +29,7 @@ def fuse_inputs(loop: Graph, weights: Mapping[str, Node], kept: Collection[str])
         v4.r: H = products R h_tm1       ->    v4: H = add v4.p b
         v4: H = add v4.x v4.r
     """
-    (columns,) = {matrix.shape[1] for matrix in weights.values()}
+    columns = next(iter(weights.values())).shape[1]
     leaves = {X: Node(X, "input", (), (columns,))} | {matrix.name: matrix for matrix in weights.values()}
     nodes = [node for node in leaves.values() if node.name not in loop]
     for node in loop.nodes:
@@ -47,7 +47,7 @@ def derive_input(backward: Graph, weights: Mapping[str, Node]) -> Graph | None:
     made = [(matrix, given[name]) for name, matrix in weights.items()]
     if not all(is_whole(backward, name) for _, name in made):
         return None
-    (columns,) = {matrix.shape[1] for matrix in weights.values()}
+    columns = next(iter(weights.values())).shape[1]
     nodes: list[Node] = [*{m.name: m for m in weights.values() if m.name not in backward}.values(), *backward.nodes]
     args: list[str] = []
     for k, (matrix, name) in enumerate(made):
