@@ -13,6 +13,8 @@ Blocks = Callable[[], Iterator[Float[np.ndarray, "T *features"]]]
 """The numbers from the first each time it is called; there is at least one."""
 
 DIGIT = 16  # bits that one pass of the selection settles
+_PART = 1 << 16
+"""Numbers that the selection takes at a time."""
 
 
 def moments(blocks: Blocks) -> tuple[Float64[np.ndarray, "*features"], Float64[np.ndarray, "*features"]]:
@@ -57,8 +59,8 @@ def ordered(blocks: Blocks, ranks: Int64[np.ndarray, " K"]) -> Float64[np.ndarra
     keys, left = np.zeros(len(ranks), np.uint64), ranks.astype(np.int64)
     for shift in range(64 - DIGIT, -1, -DIGIT):
         counts = np.zeros((len(ranks), 1 << DIGIT), np.int64)
-        for block in blocks():
-            found = _keys(np.asarray(block, np.float64))
+        for part in _parts(blocks):
+            found = _keys(np.asarray(part, np.float64))
             digits = ((found >> np.uint64(shift)) & np.uint64((1 << DIGIT) - 1)).astype(np.int64)
             is_settled = shift == 64 - DIGIT
             for k, key in enumerate(keys):
@@ -70,6 +72,12 @@ def ordered(blocks: Blocks, ranks: Int64[np.ndarray, " K"]) -> Float64[np.ndarra
         left = left - np.where(chosen > 0, sums[rows, chosen - 1], 0)
         keys = (keys << np.uint64(DIGIT)) | chosen.astype(np.uint64)
     return _numbers(keys)
+
+
+def _parts(blocks: Blocks) -> Iterator[Float[np.ndarray, " T"]]:
+    """Blocks in smaller parts: what is made of one holds several times as much."""
+    for block in blocks():
+        yield from (block[begin : begin + _PART] for begin in range(0, len(block), _PART))
 
 
 def _keys(numbers: Float64[np.ndarray, " T"]) -> UInt64[np.ndarray, " T"]:
