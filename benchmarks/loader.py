@@ -1,8 +1,8 @@
 """How much of an update goes into making its batch, for every kind of model? It should be less than a tenth.
 
-Each kind trains on the sample of `carrousel new KIND`, with the settings that stand there (a target-classifier has no sample: its
-table is made up), without measurements on held-out data in between. The share is that which `carrousel train` shows as `loader`:
-seconds in which the run waits for the next batch, by all seconds. Medians over the updates, after a few that are not counted.
+Each kind trains on the sample of `carrousel new KIND`, with the settings that stand there, without measurements on held-out data
+in between. The share is that which `carrousel train` shows as `loader`: seconds in which the run waits for the next batch, by all
+seconds. Medians over the updates, after a few that are not counted.
 
     python benchmarks/loader.py [--updates 40] [--kinds tagger classifier ...] [--json FILE]
 
@@ -15,7 +15,6 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -44,8 +43,6 @@ class Row:
 def measure(kind: str, folder: Path, updates: int) -> Row:
     """A short training on a kind's sample."""
     path = write_starter(kind, folder)[0]
-    if kind == "target-classifier":
-        (folder / "targets.tsv").write_text("\n".join(made_up_targets()), encoding="utf-8")
     found, settings = read_settings(path, ["train.threads=1"])
     made = build(found, settings, "loader")
     plan = replace(made["plan"], updates=WARM_UP + updates, evaluate_every=10**9, checkpoint_every=10**9, monitor="")
@@ -58,15 +55,6 @@ def measure(kind: str, folder: Path, updates: int) -> Row:
             began, waited = now, batches.seconds
     batch, update = (statistics.median(column) for column in zip(*times[WARM_UP:], strict=True))
     return Row(kind, settings.train.batch_size, settings.model.hidden_size, 1e3 * batch, 1e3 * update, batch / update)
-
-
-def made_up_targets() -> Iterator[str]:
-    """Sentences of twenty words about a target, some thousand of them."""
-    yield "text\ttarget\tlabel"
-    for k in range(2_000):
-        words = [f"word{(k * 31 + j * j) % 997}" for j in range(20)]
-        words[k % 20] = "$T$"
-        yield f"{' '.join(words)}\ttarget{k % 50}\t{('good', 'bad', 'neither')[k % 3]}"
 
 
 def main() -> int:

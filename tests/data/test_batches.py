@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carrousel.data import Bucketed, pad
-from carrousel.data.batches import BatchesOf, row_numbers
+from carrousel.data.batches import BatchesOf
 from carrousel.errors import ConfigError
 
 pytestmark = pytest.mark.tiny
@@ -135,7 +135,9 @@ def test_batches_are_built_from_their_rows_and_numbers_and_go_on_where_they_stop
 
 
 def test_a_process_without_a_row_of_a_batch_gets_none():
-    parts = [row_numbers(Bucketed(np.array([5, 4, 3]), 2, None)).shard(rank, 2) for rank in range(2)]
+    parts = [
+        BatchesOf(Bucketed(np.array([5, 4, 3]), 2, None), lambda rows, _: rows).shard(rank, 2) for rank in range(2)
+    ]
     found = [[None if rows is None else rows.tolist() for rows in (part.next(), part.next())] for part in parts]
     assert found == [[[2], [0]], [[1], None]]
 

@@ -319,3 +319,15 @@ def test_predicting_gives_a_line_a_step_and_refuses_unknown_options() -> None:
     with pytest.raises(ConfigError) as caught:
         list(KIND.predict(network, [sines(9)], beam=3))
     assert str(caught.value) == "predict: unknown option 'beam', expected threshold. Leave it out."
+
+
+@pytest.mark.tiny
+def test_steps_that_are_all_marked_leave_nothing_to_fit_a_threshold_on(tmp_path: Path) -> None:
+    path = tmp_path / "series.csv"
+    path.write_text("a,odd\n" + "".join(f"{k % 7},1\n" for k in range(100)))
+    with pytest.raises(DataError) as caught:
+        KIND.prepare(KIND.Settings.of({"data": {"train": str(path), "label": "odd", "window": 10}}))
+    assert str(caught.value) == (
+        f"train: {path}: all 90 steps to learn from are marked as anomalies, expected some that are not: the threshold is "
+        "fitted on them. Check the column 'odd', or leave data.label out."
+    )

@@ -57,9 +57,6 @@ class Counted:
 def made(kind: str, folder: Path, *overrides: str) -> dict[str, Any]:
     """A run of a small network on a kind's sample."""
     path = write_starter(kind, folder)[0]
-    if kind == "target-classifier":  # which has no sample
-        lines = [f"the $T$ was {'good' if k % 2 else 'bad'}{' and so' * (k % 3)}\tsoup\t{k % 2}" for k in range(99)]
-        (folder / "targets.tsv").write_text("text\ttarget\tlabel\n" + "\n".join(lines))
     found, settings = read_settings(path, ["model.hidden_size=4", "train.threads=1", *overrides])
     return build(found, settings)
 

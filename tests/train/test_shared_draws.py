@@ -41,9 +41,6 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
 
 def prepared(kind: str, overrides: Sequence[str], folder: Path) -> Prepared:
     path = write_starter(kind, folder)[0]
-    if kind == "target-classifier":  # which has no sample
-        lines = [f"the $T$ was {'good' if k % 2 else 'bad'}{' and so' * (k % 3)}\tsoup\t{k % 2}" for k in range(40)]
-        (folder / "targets.tsv").write_text("text\ttarget\tlabel\n" + "\n".join(lines))
     found, settings = read_settings(path, [*SMALL, *overrides])
     torch.manual_seed(0)
     made = found.prepare(settings, "train", None)

@@ -163,11 +163,6 @@ class BatchesOf(Generic[Batch]):
         return BatchesOf(self.order.shard(rank, world), self.make)
 
 
-def row_numbers(order: Bucketed) -> BatchesOf[Int64[np.ndarray, " B"]]:
-    """The row numbers themselves, for a loss that looks the rows up."""
-    return BatchesOf(order, lambda rows, _: rows)
-
-
 def check_rank(where: str, rank: int, world: int) -> None:
     """Refuse a process number that does not exist.
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from carrousel.data.batches import BatchesOf, Bucketed
 from carrousel.data.far import FAR, FarValueWarning, far_values
 from carrousel.data.moments import moments
-from carrousel.errors import ConfigError, counted
+from carrousel.errors import ConfigError, DataError, counted
 from carrousel.heads.steps import valid_steps
 from carrousel.models.autoencoder.baselines import baselines
 from carrousel.models.autoencoder.network import AutoencoderNetwork
@@ -64,6 +64,11 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
             train, valid = everything, read(wanted.valid, "valid")
         else:
             train, valid = everything.split(HELD_OUT, wanted.window, where)
+        if train.labels is not None and all(bool(np.all(marks)) for marks in train.labels):
+            raise DataError(
+                f"{where}: {train.source}: all {train.num_steps:,} steps to learn from are marked as anomalies, expected some that "
+                f"are not: the threshold is fitted on them. Check the column {wanted.label!r}, or leave data.label out."
+            )
         network = _network(settings, train)
         windows = windows_of(train, wanted.window, wanted.stride)
         batches = Bucketed(windows[:, 2], settings.train.batch_size, settings.train.seed)
