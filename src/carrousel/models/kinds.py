@@ -11,6 +11,7 @@ from torch import nn
 from carrousel.errors import ConfigError, DataError, nearest
 from carrousel.files import write_atomically
 from carrousel.models.network import read_config
+from carrousel.models.samples import sample_files
 from carrousel.train.kind import Kind
 from carrousel.train.settings import read_yaml
 from carrousel.train.settings_file import settings_of, text_of
@@ -101,14 +102,18 @@ def _number(text: str) -> str | float:
         return text
 
 
-def write_starter(name: str, folder: Path, where: str = "new") -> list[Path]:
+def write_starter(name: str, folder: Path, sample: str = "", where: str = "new") -> list[Path]:
     """The files that a kind's project starts with, the settings file first.
 
+    Args:
+        sample: the data to begin with, one of `carrousel.models.samples.sample_names(name)`; the kind's first if empty.
+
     Raises:
-        ConfigError: an unknown kind, or one of the files is there already.
+        ConfigError: an unknown kind or sample, or one of the files is there already.
         DataError: the folder cannot be written to.
     """
-    content = find_kind(name, where).starter()
+    kind = find_kind(name, where)
+    content = sample_files(name, sample, where) if sample else kind.starter()
     paths = [folder / file for file in sorted(content, key=lambda file: not file.endswith(".yaml"))]
     for path in paths:
         if path.exists():
