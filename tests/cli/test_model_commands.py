@@ -163,3 +163,22 @@ def test_malformed_lines_end_a_run_unless_they_are_skipped(carrousel: Command, t
         code, out, err = carrousel("data", "check", "pairs.tsv", *given)
         assert (code, err) == (0, "")
         assert f"1 malformed line was skipped: {fault}" in out
+
+
+def test_the_data_of_a_settings_file_is_looked_at_as_the_file_says(carrousel: Command) -> None:
+    assert carrousel("new", "classifier", "p")[0] == 0
+    code, out, err = carrousel("data", "check", "p/classifier.yaml", "data.min_count=2")
+    assert (code, err, out.splitlines()[0]) == (
+        0, "", "p/languages.tsv: a table of texts and labels, for the kind classifier",
+    )  # fmt: skip
+    assert "naive Bayes" in out
+    code, out, err = carrousel("data", "check", "p/classifier.yaml", "--kind", "tagger")
+    assert (code, out, err) == (
+        2, "", "carrousel: check: p/classifier.yaml is given with --kind or --valid, expected it alone: a settings file says what "
+        "its data is for and what is held out. Leave them out, or give the file of data.\n",
+    )  # fmt: skip
+    code, out, err = carrousel("data", "check", "p/languages.tsv", "data.min_count=2")
+    assert (code, out, err) == (
+        2, "", "carrousel: check: 'data.min_count=2' is given with p/languages.tsv, which is no settings file (.yaml), expected a "
+        "file of data alone. Leave it out.\n",
+    )  # fmt: skip

@@ -144,9 +144,7 @@ class Estimator:
 
     def _with_path(self, path: str) -> Any:
         section: Section = getattr(self.settings, "data")  # noqa: B009 - every kind has one
-        fields = type(section).model_fields.items()
-        first = next(name for name, about in fields if (about.description or "").startswith("path"))
-        return section.model_copy(update={first: path})
+        return section.model_copy(update={self.model_kind.path_names()[0]: path})
 
     def _where(self) -> str:
         return type(self).__name__

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from torch import nn
 
+from carrousel.data.guessing import Guess, guess
 from carrousel.errors import ConfigError
 from carrousel.train.loop import Batches, Loss
 from carrousel.train.settings import Section, Settings, path_in
@@ -162,6 +163,14 @@ class Kind(ABC, Generic[S]):
     def starter(self) -> Mapping[str, bytes]:
         """What `carrousel new` writes: one commented settings file `NAME.yaml`, and a small sample of real data beside it."""
 
+    def form(self, settings: S, path: Path, where: str = "check") -> Guess:
+        """What a file of the user's is and which of its columns count, as the settings say.
+
+        Raises:
+            ConfigError, DataError: as `carrousel.data.guessing.guess`.
+        """
+        return guess(path, self.name, where)
+
     def absolute(self, settings: S, folder: Path | None, where: str = "train") -> S:
         """Settings whose paths do not depend on where they stand; those from a settings file must lie in its folder.
 
@@ -173,9 +182,23 @@ class Kind(ABC, Generic[S]):
         """
         section: Section = getattr(settings, "data")  # noqa: B009 - every kind has one
         changed: dict[str, Any] = {}
-        for name, about in type(section).model_fields.items():
-            value = getattr(section, name)
-            if isinstance(value, str) and (about.description or "").startswith("path"):
+        for name in self.path_names():
+            if isinstance(value := getattr(section, name), str):
                 path = Path(value).absolute() if folder is None else path_in(folder, value, f"data.{name}", where)
                 changed[name] = str(path)
         return settings.model_copy(update={"data": section.model_copy(update=changed)})
+
+    def path_names(self) -> list[str]:
+        """The settings of the section `data` that are paths, that of the data to learn from first."""
+        section = self.Settings.model_fields["data"].annotation
+        assert isinstance(section, type), "every kind has a section data"
+        assert issubclass(section, Section), "and it is one"
+        return [name for name, about in section.model_fields.items() if (about.description or "").startswith("path")]
+
+    def data_files(self, settings: S) -> tuple[Path | None, Path | None]:
+        """The file to learn from and the held-out one, where the settings name them."""
+        section: Section = getattr(settings, "data")  # noqa: B009 - every kind has one
+        first, *others = self.path_names()
+        found = [getattr(section, name) for name in (first, "valid") if name == first or name in others]
+        train, valid = [Path(value) if value else None for value in [*found, None][:2]]
+        return train, valid

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Integer
 
 from carrousel.data.batches import BatchesOf, Bucketed
+from carrousel.data.guessing import Guess
 from carrousel.data.readers.series import SeriesTable
 from carrousel.data.readers.static import Static
 from carrousel.data.stretches import Stretches
@@ -147,6 +148,10 @@ class ForecasterKind(Kind[ForecasterSettings]):
         """
         table, static = read_like(network, data, where)
         return forecast_ahead(network, table, static, level, where)
+
+    def form(self, settings: ForecasterSettings, path: Path, where: str = "check") -> Guess:
+        """As `Kind.form`."""
+        return Guess("series", self.name, (settings.data.unique_id, settings.data.ds, settings.data.y))
 
     def starter(self) -> Mapping[str, bytes]:
         """As `Kind.starter`."""

@@ -86,6 +86,10 @@ class LanguageModelKind(Kind[LanguageModelSettings]):
             notes={"symbols": len(text.vocabulary), "unknown_part": text.unknown_part, "skipped": text.skipped},
         )
 
+    def data_files(self, settings: LanguageModelSettings) -> tuple[Path | None, Path | None]:
+        """As `Kind.data_files`; a sample that ships is no file."""
+        return (None, None) if settings.data.text in SAMPLES else super().data_files(settings)
+
     def load(self, folder: Path, where: str = "from_pretrained") -> LanguageModelNetwork:
         """As `Kind.load`."""
         return LanguageModelNetwork.from_pretrained(folder, where=where)
