@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from carrousel.cell import Cell
 from carrousel.data.tokens import Tokens
-from carrousel.heads.attention import AdditiveScores
+from carrousel.heads.attention import AdditiveScores, LocalWindow
 from carrousel.heads.beam import beam_search
 from carrousel.heads.steps import valid_steps
 from carrousel.layers.draw import Draw
@@ -132,6 +132,7 @@ class EncoderDecoder(Seq2SeqNetwork):
             len(self.target),
             self.layers(embedding_size + fed, bidirectional=False),
             attention_scores(model.attention, output_size, key_size),
+            None if model.local_reach is None else LocalWindow(output_size, model.local_reach),
             is_bahdanau=model.attention == "additive",
             is_fed=model.input_feeding,
             embedding_size=embedding_size,
