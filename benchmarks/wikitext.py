@@ -29,7 +29,7 @@ class Article:
         """The first paragraphs of prose, a line each, until there are so many bytes in UTF-8."""
         chosen, size = list[str](), 0
         for line in plain(self.source).split("\n"):
-            if size < num_bytes and line[0] not in "=*#:;|!" and len(line) > 80 and line[-1] in ".\"":
+            if size < num_bytes and line[0] not in "=*#:;|!" and len(line) > 80 and line[-1] in '."':
                 chosen.append(line)
                 size += len(line.encode())
         return "\n".join(chosen)
@@ -48,7 +48,9 @@ def articles_of(dump: str) -> list[Article]:
                 r"<text[^>]*>(.*?)</text>",
             )
         )
-        is_list = title.startswith("List of") or re.search(r"\{\{\s*([^{}|]*disambig[^{}|]*|hndis|surname)\b", source, re.I)
+        is_list = title.startswith("List of") or re.search(
+            r"\{\{\s*([^{}|]*disambig[^{}|]*|hndis|surname)\b", source, re.I
+        )
         if namespace == "0" and "<redirect" not in page and not is_list:
             found.append(Article(title, revision, source))
     return found
