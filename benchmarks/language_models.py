@@ -156,22 +156,15 @@ def adapting(network: LanguageModelNetwork, parts: Mapping[str, np.ndarray], num
     }
 
 
-def main() -> None:
+def measure(corpus: str, folder: Path, overrides: list[str]) -> None:
     """Fetch, train, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", choices=[*SETTINGS, "wikipedia-sample"])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("overrides", nargs="*")
-    given = parser.parse_args()
-    if given.corpus == "wikipedia-sample":
-        return write_sample(given.folder)
-    paths = write_parts(given.corpus, given.folder)
+    paths = write_parts(corpus, folder)
     kind, began = find_kind("language-model"), time.monotonic()
-    chosen = SETTINGS[given.corpus]
+    chosen = SETTINGS[corpus]
     data = {**chosen["data"], "text": str(paths["train"].absolute()), "valid": str(paths["valid"].absolute())}
     train = {"evaluate_every": 500, "threads": 1, **chosen["train"]}
-    settings = kind.Settings.of({**chosen, "data": data, "train": train}, given.overrides)
-    run = Run.start(kind, settings, given.folder / f"run-{given.corpus}-{time.strftime('%H%M%S')}")
+    settings = kind.Settings.of({**chosen, "data": data, "train": train}, overrides)
+    run = Run.start(kind, settings, folder / f"run-{corpus}-{time.strftime('%H%M%S')}")
     print(run.describe())
     for event in run.train():
         if hasattr(event, "values"):
@@ -189,10 +182,24 @@ def main() -> None:
             name: dict(figures)
             for name, (figures, _) in baselines_of(Text("", "", vocabulary, ids["train"], ids["test"])).items()
         },
-        "adapting": adapting(network, ids, NUM_ADAPTING[given.corpus]),
+        "adapting": adapting(network, ids, NUM_ADAPTING[corpus]),
     }
     print(json.dumps(result, indent=2))
-    print(network.sample("", 60 if given.corpus == "brown" else 300, 0.8))
+    print(network.sample("", 60 if corpus == "brown" else 300, 0.8))
+
+
+def main() -> None:
+    """What the first argument says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=[*SETTINGS, "wikipedia-sample"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("overrides", nargs="*")
+    given = parser.parse_args()
+    if given.what == "wikipedia-sample":
+        given.folder.mkdir(parents=True, exist_ok=True)
+        write_sample(given.folder)
+    else:
+        measure(given.what, given.folder, given.overrides)
 
 
 if __name__ == "__main__":

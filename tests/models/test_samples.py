@@ -1,4 +1,4 @@
-"""The samples beside each kind's first, which `carrousel new KIND --sample NAME` writes: what their SOURCE.md says, what is learned."""
+"""The samples that `carrousel new KIND --sample NAME` writes: they are what their SOURCE.md says, and can be learned."""
 
 import hashlib
 import re
@@ -54,7 +54,7 @@ def test_each_article_of_wikipedia_has_its_title_and_a_revision_and_is_in_one_pa
         text = files[f"{part}.txt"]
         articles = text.removesuffix("\n\n").split("\n\n")
         assert [article.split("\n")[0] for article in articles] == [title for name, _, title in rows if name == part]
-        assert all(1_000 <= len(article.partition("\n")[2].encode()) for article in articles)
+        assert all(len(article.partition("\n")[2].encode()) >= 1_000 for article in articles)
         assert f"`{part}.txt` ({len(text.encode()):,} bytes" in files["SOURCE.md"]
         assert not re.search(r"\[\[|\]\]|\{\{|\}\}|<ref|\n==", text)
 
