@@ -92,3 +92,31 @@ def trained(kind: str, sample: str, folder: Path) -> Summary:
     for _ in run.train():
         pass
     return run.finish()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("annotations_unchecked")
+def test_the_next_byte_of_articles_never_read_is_predicted_far_better_than_from_two_bytes(tmp_path: Path) -> None:
+    summary = trained("language-model", "wikipedia", tmp_path)
+    found = {name: baseline["figures"]["bits_per_byte"] for name, baseline in summary.baselines.items()}
+    assert (
+        summary.figures["bits_per_byte"] < 2.4 < found["trigram"] - 0.6
+    )  # 2.342, beside 3.005 and 2.335 of the 5-gram
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("annotations_unchecked")
+def test_names_in_later_news_are_found_far_better_than_by_the_words_alone(tmp_path: Path) -> None:
+    summary = trained("tagger", "names", tmp_path)
+    assert summary.monitor == "f1"
+    assert summary.baselines["word's tag"]["figures"]["f1"] < 0.32
+    assert summary.figures["f1"] > 0.57  # .619 when it was made
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("annotations_unchecked")
+def test_praise_is_told_from_blame_better_than_by_chance(tmp_path: Path) -> None:
+    summary = trained("classifier", "films", tmp_path)
+    found = {name: baseline["figures"] for name, baseline in summary.baselines.items()}
+    assert summary.figures["accuracy"] > 0.62  # .657, beside .715 of naive Bayes
+    assert summary.figures["log_loss"] < 0.65 < found["majority"]["log_loss"]
