@@ -115,8 +115,8 @@ def test_names_in_later_news_are_found_far_better_than_by_the_words_alone(tmp_pa
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("annotations_unchecked")
-def test_praise_is_told_from_blame_better_than_by_chance(tmp_path: Path) -> None:
+def test_probabilities_of_praise_and_blame_are_better_than_those_of_naive_bayes(tmp_path: Path) -> None:
     summary = trained("classifier", "films", tmp_path)
-    found = {name: baseline["figures"] for name, baseline in summary.baselines.items()}
-    assert summary.figures["accuracy"] > 0.62  # .657, beside .715 of naive Bayes
-    assert summary.figures["log_loss"] < 0.65 < found["majority"]["log_loss"]
+    found = {name: baseline["figures"]["log_loss"] for name, baseline in summary.baselines.items()}
+    assert summary.figures["log_loss"] < 0.605 < found["naive Bayes"] < found["majority"]  # .589, beside .618
+    assert summary.figures["accuracy"] > 0.66  # .695, beside .715 of naive Bayes
