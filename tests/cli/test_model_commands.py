@@ -13,11 +13,13 @@ import yaml
 from carrousel import Recurrent
 from carrousel.cli import main
 from carrousel.models import KINDS, find_kind
+from carrousel.models.samples import sample_names
 
 Command = Callable[..., tuple[int, str, str]]
 
 FEW = ["model.hidden_size=4", "train.updates=2", "train.evaluate_every=2", "train.threads=1"]
 KINDS_NAMED = f"Kinds: {', '.join(KINDS)}."
+SAMPLES = [(kind, sample) for kind in KINDS for sample in ("", *sample_names(kind))]
 
 
 @pytest.fixture
@@ -34,11 +36,15 @@ def carrousel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     return run
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
-def test_a_project_is_begun_trained_measured_and_used(carrousel: Command, tmp_path: Path, kind: str) -> None:
-    code, out, err = carrousel("new", kind, "project")
+@pytest.mark.parametrize(("kind", "sample"), SAMPLES)
+def test_a_project_is_begun_trained_measured_and_used(
+    carrousel: Command, tmp_path: Path, kind: str, sample: str
+) -> None:
+    code, out, err = carrousel("new", kind, "project", *(["--sample", sample] if sample else []))
     assert (code, err) == (0, "")
-    assert out.splitlines()[-1] == f"To train: carrousel train project/{kind}.yaml"
+    others = " or ".join(name for name in sample_names(kind) if name != sample)
+    last = [f"Other data: carrousel new {kind} DIR --sample {others}"] if others else []
+    assert out.splitlines()[-1 - len(last) :] == [f"To train: carrousel train project/{kind}.yaml", *last]
     settings = yaml.safe_load((tmp_path / "project" / f"{kind}.yaml").read_text())
     assert settings["kind"] == kind
 
@@ -86,6 +92,9 @@ def test_settings_and_their_schema_can_be_listed(carrousel: Command, kind: str) 
 
 BAD_INPUT = [
     (["new", "taggr"], f"new: unknown kind of model 'taggr'. Did you mean 'tagger'? {KINDS_NAMED}"),
+    (["new", "tagger", "--sample", "name"], "new: unknown sample 'name' of tagger. Did you mean 'names'? Its samples: names."),
+    (["new", "forecaster", "--sample", "wind"], "new: unknown sample 'wind' of forecaster. Its samples: none but the first, which "
+     "needs no name."),
     (["new", "tagger", "mine"], "new: mine/tagger.yaml already exists, expected a folder without it. Name another folder."),
     (["new", "tagger", "mine/tagger.yaml/x"], "new: mine/tagger.yaml/x cannot be made (Not a directory), expected a folder to "
      "write to. Name another."),
