@@ -40,6 +40,23 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """What a trained network is worth on a user's data.
+
+    Attributes:
+        figures: of the network.
+        baselines: name -> the same figures of what it is compared with.
+        parts: a part of the data, such as a back-test window -> its figures, "this model" first.
+        notes: how it was measured, each a sentence.
+    """
+
+    figures: Figures
+    baselines: Mapping[str, Figures] = field(default_factory=dict[str, Figures])
+    parts: Mapping[str, Mapping[str, Figures]] = field(default_factory=dict[str, Mapping[str, Figures]])
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Column:
     """Values of one input column of a batch, for the report on a loss that is not finite.
 
@@ -141,8 +158,8 @@ class Kind(ABC, Generic[S]):
     def evaluate(self, network: Any, data: Any, where: str = "evaluate") -> Figures:
         """Figures of a trained network on a file of the user's (a path), or on Python objects."""
 
-    def evaluate_with(self, network: Any, data: Any, options: Mapping[str, Any], where: str = "evaluate") -> Figures:
-        """As `evaluate`, with options that say how; a kind that knows some has its own.
+    def evaluate_with(self, network: Any, data: Any, options: Mapping[str, Any], where: str = "evaluate") -> Measured:
+        """As `evaluate`, with options that say how, and beside what it is compared with; a kind that knows some has its own.
 
         Raises:
             ConfigError: an option that this kind does not know.
@@ -152,7 +169,7 @@ class Kind(ABC, Generic[S]):
                 f"{where}: the option {next(iter(options))!r} is given, expected none: the kind {self.name} is measured in one "
                 "way. Leave it out."
             )
-        return self.evaluate(network, data, where)
+        return Measured(self.evaluate(network, data, where))
 
     @abstractmethod
     def predict(self, network: Any, data: Any, where: str = "predict", **options: Any) -> Iterator[str]:

@@ -13,21 +13,24 @@ from carrousel.data.readers.series import SeriesTable
 from carrousel.data.readers.static import Static
 from carrousel.data.stretches import Stretches
 from carrousel.data.windows import Windows, cut_steps
-from carrousel.errors import DataError
+from carrousel.errors import ConfigError, DataError
 from carrousel.models.encoder import draw_for
+from carrousel.models.forecaster.backtest import MODEL, back_test
+from carrousel.models.forecaster.figures_table import in_order
 from carrousel.models.forecaster.forecasts import is_probabilistic, measure, measure_baselines
 from carrousel.models.forecaster.future import Forecast, forecast_ahead
-from carrousel.models.forecaster.material import Material, read_like
+from carrousel.models.forecaster.material import MOST_SCORED, Material, read_like, spread
 from carrousel.models.forecaster.network import ForecasterNetwork
 from carrousel.models.forecaster.panel import Batch, Panel
 from carrousel.models.forecaster.settings import ForecasterSettings
 from carrousel.models.forecaster.shown import columns, examples, gates, place
-from carrousel.models.options import TEXT, check_options
+from carrousel.models.options import TEXT, WHOLE, check_options
 from carrousel.models.samples import sample_files
-from carrousel.train.kind import Figures, Kind, Prepared
+from carrousel.train.kind import Figures, Kind, Measured, Prepared
 from carrousel.train.loop import Loss
 
-MOST_SCORED = 2_000  # windows measured after each evaluation: enough to compare weights by
+EVALUATE = {"static": TEXT, "windows": WHOLE, "step": WHOLE}
+THIS = "this model"
 
 LOSSES = {"quantile": "pinball loss", "median": "absolute error", "mean": "squared error"}
 """Head -> what its loss is, of y as it was scaled; the others are distributions, which are learned by -ln p."""
@@ -94,10 +97,35 @@ class ForecasterKind(Kind[ForecasterSettings]):
 
     def evaluate_with(
         self, network: ForecasterNetwork, data: Any, options: Mapping[str, Any], where: str = "evaluate"
-    ) -> Figures:
-        """As `Kind.evaluate_with`: `static`, the path of the table of what does not change."""
-        check_options(options, {"static": TEXT}, where)
-        return self.evaluate(network, _with_static(data, options), where)
+    ) -> Measured:
+        """As `Kind.evaluate_with`, beside persistence, seasonal-naive, drift and the mean.
+
+        Args:
+            options: `static`, the path of the table of what does not change; `windows`, dates from which to forecast the horizon
+                after each, the last one a horizon before the end of the data, and `step`, from one to the next (a horizon).
+        """
+        check_options(options, EVALUATE, where)
+        if "windows" in options or "step" in options:
+            return self._back_test(network, _with_static(data, options), options, where)
+        panel, windows = self.held_out(network, _with_static(data, options), where)
+        rows = np.arange(len(windows))
+        beside = measure_baselines(panel, windows, rows, is_probabilistic(network))
+        return Measured(
+            in_order(measure(network, panel, windows, rows)),
+            {name: in_order(found) for name, (found, _) in beside.items()},
+        )
+
+    def _back_test(
+        self, network: ForecasterNetwork, data: Any, options: Mapping[str, Any], where: str
+    ) -> Measured:
+        if "windows" not in options:
+            raise ConfigError(f"{where}: step is given without windows, expected both. Say how many: windows=5")
+        table, static = read_like(network, data, where)
+        step = options.get("step", network.model.horizon)
+        found, told = back_test(network, table, static, options["windows"], step, where)
+        parts = {f"from {begin}": _this_first(figures) for begin, figures in found.by_window.items()}
+        whole = _this_first(found.figures)
+        return Measured(whole.pop(THIS), whole, parts, told)
 
     def held_out(self, network: ForecasterNetwork, data: Any, where: str = "evaluate") -> tuple[Panel, Windows]:
         """What `evaluate` measures: windows side by side after what the network learned from.
@@ -153,9 +181,9 @@ class ForecasterKind(Kind[ForecasterSettings]):
         return sample_files("forecaster")
 
 
-def spread(number: int, most: int) -> Integer[np.ndarray, " B"]:
-    """Window numbers, at most so many, at equal distances."""
-    return np.unique(np.linspace(0, number - 1, min(number, most)).astype(np.int64))
+def _this_first(found: Mapping[str, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
+    """Figures of a back-test as `Measured` has them."""
+    return {THIS if name == MODEL else name: in_order(figures) for name, figures in found.items()}
 
 
 def fingerprint(table: SeriesTable, static: Static | None) -> str:
