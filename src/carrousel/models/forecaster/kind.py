@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from jaxtyping import Integer
@@ -30,6 +30,9 @@ from carrousel.train.kind import Figures, Kind, Measured, Prepared
 from carrousel.train.loop import Loss
 
 EVALUATE = {"static": TEXT, "windows": WHOLE, "step": WHOLE}
+PREDICT = {"static": TEXT, "plot": TEXT, "history": WHOLE}
+LISTS = ("level", "series")
+"""Options of `predict` that are one value or a list, which is not checked with the others."""
 THIS = "this model"
 
 LOSSES = {"quantile": "pinball loss", "median": "absolute error", "mean": "squared error"}
@@ -160,11 +163,20 @@ class ForecasterKind(Kind[ForecasterSettings]):
         """Lines of a CSV table: the steps after the last observed y of each series.
 
         Args:
-            options: `level`, the intervals in percent, such as [80, 95]; `static`, the path of the table of what does not change.
+            options: `level`, the intervals in percent, such as [80, 95]; `static`, the path of the table of what does not change;
+                `plot`, a .png, .svg or .pdf to draw history and forecasts into, with `series`, the names of those to draw (one or
+                a list; the first four when left out) and `history`, the steps to show before the forecast.
         """
-        level = options.pop("level", None)  # which `forecast` checks: it may be a number or a list
-        check_options(options, {"static": TEXT}, where, ("level",))
-        yield from self.forecast(network, _with_static(data, options), level, where).lines()
+        level, series = (options.pop(name, None) for name in LISTS)
+        check_options(options, PREDICT, where, LISTS)
+        if "plot" not in options and (series is not None or "history" in options):
+            name = "history" if series is None else "series"
+            raise ConfigError(f"{where}: {name} is given without plot, expected a picture. Name a file: plot=forecast.png")
+        found = self.forecast(network, _with_static(data, options), level, where)
+        if "plot" in options:
+            several = cast(list[Any], series) if isinstance(series, list) else [series]
+            found.plot(options["plot"], None if series is None else list(map(str, several)), options.get("history"))
+        yield from found.lines()
 
     def forecast(self, network: ForecasterNetwork, data: Any, level: Any = None, where: str = "predict") -> Forecast:
         """The steps after the last observed y of each series.
