@@ -14,6 +14,7 @@ from torch import nn
 
 from carrousel.errors import ConfigError
 from carrousel.train.loop import Batches, Loss
+from carrousel.train.pictures import Gallery
 from carrousel.train.settings import Section, Settings, path_in
 
 S = TypeVar("S", bound=Settings)
@@ -93,6 +94,7 @@ class Prepared:
         baselines: name -> (its figures, what it is), asked for once, after training.
         examples: network -> some held-out examples, the worst first.
         sample: network -> a text that shows what was learned, or nothing.
+        pictures: network -> pictures of what it does on some held-out sequences, or nothing.
         gates: network -> the values of a recurrent layer on one example, as `models.gates.gates_of` makes them, or nothing.
         columns: batch -> its numeric input columns, for kinds that have some.
         ids: batch -> what names its sequences in the user's data, such as file lines.
@@ -117,6 +119,7 @@ class Prepared:
     examples: Callable[[Any], Sequence[Example]] = lambda network: ()
     sample: Callable[[Any], str] = lambda network: ""
     gates: Callable[[Any], Mapping[str, Any] | None] = lambda network: None
+    pictures: Callable[[Any], Gallery | None] = lambda network: None
     columns: Callable[[Any], Sequence[Column]] = lambda batch: ()
     ids: Callable[[Any], Sequence[str]] = lambda batch: ()
     store: str = ""

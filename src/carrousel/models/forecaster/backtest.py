@@ -11,7 +11,7 @@ from carrousel.data.ragged import Ragged
 from carrousel.data.readers.series import SeriesTable
 from carrousel.data.readers.static import Static
 from carrousel.data.windows import Windows, cut_steps
-from carrousel.errors import ConfigError
+from carrousel.errors import ConfigError, counted
 from carrousel.models.forecaster.baselines import baselines
 from carrousel.models.forecaster.forecasts import (
     Forecasts,
@@ -94,8 +94,10 @@ def back_test(
     found = cross_validate(
         lambda *_: network, table, static, horizon, num_windows, step, is_refitted=False, level=None, where=where
     )
-    apart = "" if num_windows == 1 else f", {step:,} steps apart"
-    told = [f"Not retrained: the network as it is forecasts {horizon:,} steps from {len(stamps):,} dates{apart}."]
+    apart = "" if num_windows == 1 else f", {counted(step, 'step')} apart"
+    told = [
+        f"Not retrained: the network as it is forecasts {counted(horizon, 'step')} from {counted(len(stamps), 'date')}{apart}."
+    ]
     if until is None:
         told.append("It was trained without a test part (data.test=0), so that it may have learned from these steps.")
     return found, told

@@ -23,7 +23,7 @@ from carrousel.models.forecaster.material import MOST_SCORED, Material, read_lik
 from carrousel.models.forecaster.network import ForecasterNetwork
 from carrousel.models.forecaster.panel import Batch, Panel
 from carrousel.models.forecaster.settings import ForecasterSettings
-from carrousel.models.forecaster.shown import columns, examples, gates, place
+from carrousel.models.forecaster.shown import columns, examples, gates, pictures, place
 from carrousel.models.options import TEXT, WHOLE, check_options
 from carrousel.models.samples import sample_files
 from carrousel.train.kind import Figures, Kind, Measured, Prepared
@@ -34,6 +34,7 @@ PREDICT = {"static": TEXT, "plot": TEXT, "history": WHOLE}
 LISTS = ("level", "series")
 """Options of `predict` that are one value or a list, which is not checked with the others."""
 THIS = "this model"
+NUM_PICTURES = 4
 
 LOSSES = {"quantile": "pinball loss", "median": "absolute error", "mean": "squared error"}
 """Head -> what its loss is, of y as it was scaled; the others are distributions, which are learned by -ln p."""
@@ -82,6 +83,7 @@ class ForecasterKind(Kind[ForecasterSettings]):
             size=found.describe(),
             baselines=lambda: measure_baselines(panel, held_out, rows, has_crps),
             examples=lambda network: examples(network, panel, held_out, rows),
+            pictures=lambda network: pictures(network, panel, held_out, rows[spread(len(rows), NUM_PICTURES)]),
             gates=lambda network: gates(network, panel, held_out, int(rows[-1])),
             columns=lambda drawn: columns(panel, learned, drawn.rows),
             store=table.told,
@@ -118,9 +120,7 @@ class ForecasterKind(Kind[ForecasterSettings]):
             {name: in_order(found) for name, (found, _) in beside.items()},
         )
 
-    def _back_test(
-        self, network: ForecasterNetwork, data: Any, options: Mapping[str, Any], where: str
-    ) -> Measured:
+    def _back_test(self, network: ForecasterNetwork, data: Any, options: Mapping[str, Any], where: str) -> Measured:
         if "windows" not in options:
             raise ConfigError(f"{where}: step is given without windows, expected both. Say how many: windows=5")
         table, static = read_like(network, data, where)
@@ -171,7 +171,9 @@ class ForecasterKind(Kind[ForecasterSettings]):
         check_options(options, PREDICT, where, LISTS)
         if "plot" not in options and (series is not None or "history" in options):
             name = "history" if series is None else "series"
-            raise ConfigError(f"{where}: {name} is given without plot, expected a picture. Name a file: plot=forecast.png")
+            raise ConfigError(
+                f"{where}: {name} is given without plot, expected a picture. Name a file: plot=forecast.png"
+            )
         found = self.forecast(network, _with_static(data, options), level, where)
         if "plot" in options:
             several = cast(list[Any], series) if isinstance(series, list) else [series]
