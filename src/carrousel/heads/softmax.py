@@ -138,6 +138,15 @@ class AdaptiveSoftmax(nn.Module):
         self.register_buffer("rank", torch.argsort(order))
         self.clusters = nn.AdaptiveLogSoftmaxWithLoss(input_size, num_classes, ascending, divisor, head_bias=True)
 
+    def rows_of_classes(self) -> dict[str, tuple[list[int], int]]:
+        """Parameter with a row a class -> the classes of its rows, in order, and how many rows of clusters come after them."""
+        order, num_clusters = torch.argsort(self.rank).tolist(), len(self.cutoffs)
+        ends = [*self.cutoffs, self.num_classes]
+        found = {f"clusters.head.{part}": (order[: ends[0]], num_clusters) for part in ("weight", "bias")}
+        for k in range(num_clusters):
+            found[f"clusters.tail.{k}.1.weight"] = (order[ends[k] : ends[k + 1]], 0)
+        return found
+
     def forward(self, y: Float[Tensor, "*shape O"]) -> Float[Tensor, "*shape C"]:
         """The logits of every class, which here are ln P."""
         flat: Any = self.clusters.log_prob(y.reshape(-1, self.input_size))

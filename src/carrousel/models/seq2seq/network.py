@@ -16,6 +16,7 @@ from carrousel.data.tokens import Tokens
 from carrousel.init import forget_bias_for
 from carrousel.layers import Recurrent
 from carrousel.layers.draw import Draw
+from carrousel.models.continued import Named, NamedRows
 from carrousel.models.network import Network
 from carrousel.models.seq2seq.decoder import BOUNDARY
 from carrousel.models.seq2seq.encoder import Encoder
@@ -102,6 +103,15 @@ class Seq2SeqNetwork(Network):
     def reading(self) -> Reading:
         """As `Network.reading`: of the encoder."""
         return Reading([self.encoder.first_layers], self.encoder.embedding, self.source.strings)
+
+    def named_rows(self) -> NamedRows:
+        """As `Network.named_rows`; the boundary, or the blank of CTC, is number 0 of what is written."""
+        names = ["encoder.embedding.weight", *(f"decoder.{name}" for name in ("embedding.weight", "bias"))]
+        names += [f"{place}output.{part}" for place in ("", "decoder.") for part in ("weight", "bias")]
+        read = Named(f"source {self.units[0]}", self.source.strings)
+        written = Named(f"target {self.units[1]}", self.target.strings, first=1)
+        there = self.state_dict()
+        return {name: read if name.startswith("encoder.") else written for name in names if name in there}
 
     def encoder_input(self, source: Sequence[str]) -> tuple[Recurrent, Float[Tensor, "T 1 D"]]:
         """The first recurrent layers of the encoder, and what they read of one source."""
