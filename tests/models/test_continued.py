@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -110,7 +110,8 @@ def test_an_adaptive_softmax_keeps_words_of_the_same_cluster(tmp_path: Path) -> 
 
     def clusters(network: Any) -> list[list[str]]:
         assert isinstance(network.output, AdaptiveSoftmax)
-        ranked = sorted(zip(network.output.rank.tolist(), words_of(network), strict=True))
+        ranks = cast(list[int], network.output.rank.tolist())
+        ranked = sorted(zip(ranks, words_of(network), strict=True))
         words = [word for _, word in ranked]
         return [[*words[:3], "cluster 1", "cluster 2"], words[3:6], words[6:]]
 
@@ -200,8 +201,10 @@ def test_sequence_to_sequence_keeps_units_of_both_sides(
     rows = {"encoder.embedding.weight": [net.source.strings for net in both]}
     rows |= {name: [["(edge)", *net.target.strings] for net in both] for name in written}
     check(source, before, target, rows)
-    counts = [(len(set(theirs) & set(ours)), len(ours)) for theirs, ours in
-              ((source.source.strings, target.source.strings), (source.target.strings, target.target.strings))]  # fmt: skip
+    counts = [
+        (len(set(theirs) & set(ours)), len(ours))
+        for theirs, ours in (zip(*((net.source.strings, net.target.strings) for net in both), strict=True))
+    ]
     (a, b), (c, d) = counts
     assert told == [
         "all layers",

@@ -401,7 +401,11 @@ def test_a_back_test_of_a_trained_network_is_that_of_cross_validation() -> None:
     model = Forecaster(**SMALL).fit(columns, verbose=False)
     network = own_network(model)
     found = KIND.evaluate_with(network, columns, {"windows": 2, "step": 4})
-    apart = cross_validate(lambda *_: network, table(columns), None, 3, 2, 4, False, None, "test")
+
+    def as_it_is(table: SeriesTable, static: Static | None) -> ForecasterNetwork:
+        return network
+
+    apart = cross_validate(as_it_is, table(columns), None, 3, 2, 4, False, None, "test")
     assert list(found.parts) == ["from 73", "from 77"]
     assert list(found.parts["from 73"]) == ["this model", "persistence", "seasonal-naive", "drift", "mean"]
     assert found.figures == in_order(apart.figures["model"])
@@ -475,14 +479,15 @@ def test_the_command_line_draws_a_forecast(tmp_path: Path) -> None:
     list(KIND.predict(network, wave(series=6), plot=str(tmp_path / "b.PNG"), series="s5"))
     assert (tmp_path / "b.PNG").read_bytes()[:4] == b"\x89PNG"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.svg", "b.PNG"]
-    for options, message in (
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"plot": "a.gif"}, "plot: the file is a.gif, expected a name that ends in .png, .svg, .pdf. Name another, such as "
          "forecast.png."),
         ({"history": 3}, "predict: history is given without plot, expected a picture. Name a file: plot=forecast.png"),
         ({"series": "s1"}, "predict: series is given without plot, expected a picture. Name a file: plot=forecast.png"),
         ({"plat": "a.png"}, "predict: unknown option 'plat', expected one of level, series, static, plot, history. Did you mean "
          "'plot'? Leave it out."),
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for options, message in wrong:
         with pytest.raises(ConfigError) as caught:
             list(KIND.predict(network, wave(series=6), **options))
         assert str(caught.value) == message

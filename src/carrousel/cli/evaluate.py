@@ -1,7 +1,8 @@
 """`carrousel evaluate`: figures of a trained model on a file."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -50,6 +51,6 @@ def as_json(found: "Measured") -> dict[str, Any]:
 
 
 def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_nan(one) for name, one in value.items()}
+    if isinstance(value, Mapping):
+        return {name: _without_nan(one) for name, one in cast(Mapping[str, Any], value).items()}
     return None if value != value else value

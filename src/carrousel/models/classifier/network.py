@@ -150,7 +150,7 @@ class ClassifierNetwork(ScoringNetwork):
 
     def named_rows(self) -> NamedRows:
         """As `Network.named_rows`."""
-        words = {} if isinstance(self.read, SeriesInput) else self.read.named_rows()
+        words: NamedRows = {} if isinstance(self.read, SeriesInput) else self.read.named_rows()
         return {**words, **rows_of_labels(self.labels)}
 
     def config(self) -> dict[str, Any]:

@@ -91,8 +91,12 @@ def back_test(
             f"{where}: the first of {num_windows} windows begins at {table.text(stamps[0])}, expected all from {table.text(until)} "
             f"on: the network learned from what lies before. {fitting}, or train with a larger data.test."
         )
+
+    def as_it_is(table: SeriesTable, static: Static | None) -> ForecasterNetwork:
+        return network
+
     found = cross_validate(
-        lambda *_: network, table, static, horizon, num_windows, step, is_refitted=False, level=None, where=where
+        as_it_is, table, static, horizon, num_windows, step, is_refitted=False, level=None, where=where
     )
     apart = "" if num_windows == 1 else f", {counted(step, 'step')} apart"
     told = [

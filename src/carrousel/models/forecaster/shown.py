@@ -51,7 +51,8 @@ def pictures(network: ForecasterNetwork, panel: Panel, windows: Windows, rows: I
     percent, levels = intervals(network, None, "train")
     found = forecast(network, panel, windows, rows, levels)
     fans: list[Fan] = []
-    for k, (series, origin) in enumerate(zip(*(part.tolist() for part in windows.places(rows)), strict=True)):
+    places: list[tuple[int, int]] = np.stack(windows.places(rows), 1).tolist()
+    for k, (series, origin) in enumerate(places):
         begin = max(0, origin - NUM_BEFORE * horizon)
         steps = np.arange(begin, origin + horizon)
         stamps = table.frequency.stamps(int(table.starts[series]), steps).tolist()

@@ -156,7 +156,7 @@ def network_of(settings: LanguageModelSettings, text: Text) -> LanguageModelNetw
         model.num_layers,
         model.dropout,
         model.forget_bias,
-        Output(model.output, model.tied, model.cutoffs, model.samples),
+        Output(model.output, model.tied, model.cutoffs, model.samples, model.divisor),
         Regularisation(**settings.regularisation.model_dump()),
         settings.data.resets_at_lines,
         torch.from_numpy(text.counts),
