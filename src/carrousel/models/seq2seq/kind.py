@@ -27,7 +27,7 @@ from carrousel.models.seq2seq.network import BATCH_SIZE, PairBatch, Seq2SeqNetwo
 from carrousel.models.seq2seq.reading import pairs_of, sources_of
 from carrousel.models.seq2seq.settings import Seq2SeqSettings
 from carrousel.models.seq2seq.units import Pairs, References, SourceUnit, TargetUnit, join
-from carrousel.models.seq2seq.writers import new_writer
+from carrousel.models.seq2seq.writers import writer_of
 from carrousel.train.kind import Example, Figures, Kind, Prepared
 from carrousel.train.loop import Loss
 from carrousel.train.pictures import Gallery
@@ -141,7 +141,7 @@ def new_network(settings: Seq2SeqSettings, train: Pairs) -> Seq2SeqNetwork:
     if decoding.max_length is None:
         longest = int(train.targets.lengths.max())
         decoding = decoding.model_copy(update={"max_length": 1 + longest + (longest + 1) // 2})
-    return new_writer(source, target, units, settings.model, decoding)
+    return writer_of(settings.model)(source, target, units, settings.model, decoding)
 
 
 def measure(network: Seq2SeqNetwork, pairs: Pairs) -> dict[str, float]:

@@ -83,6 +83,11 @@ class Seq2SeqNetwork(Network):
         self.source, self.target, self.units = source, target, units
         self.model, self.decoding = model, decoding
         self.cell = cell or find(model.cell)
+        self.build()
+
+    @abstractmethod
+    def build(self) -> None:
+        """Make the layers, the encoder among them, as the settings say."""
 
     @abstractmethod
     def forward(self, batch: PairBatch, gold_share: float = 1.0, draw: Draw | None = None) -> Float[Tensor, ""]:
@@ -219,12 +224,13 @@ class Seq2SeqNetwork(Network):
     @classmethod
     def of_config(cls, config: Mapping[str, Any], cell: Cell | None = None) -> Self:
         """A fresh network as `config` described it."""
-        from carrousel.models.seq2seq.writers import new_writer  # which derive from this class
+        from carrousel.models.seq2seq.writers import writer_of  # which derive from this class
 
         source, target = Tokens.from_dict(config["source"]), Tokens.from_dict(config["target"])
         model = Seq2SeqModelSettings.model_validate({**config["model"], **({"cell": "lstm"} if cell else {})})
         decoding = DecodingSettings.model_validate(config["decoding"])
-        return cast(Self, new_writer(source, target, cast(Any, tuple(config["units"])), model, decoding, cell))
+        units = cast(tuple[SourceUnit, TargetUnit], tuple(config["units"]))
+        return cast(Self, writer_of(model)(source, target, units, model, decoding, cell))
 
     def layers(self, input_size: int, *, bidirectional: bool) -> Layers:
         """Fresh recurrent layers as the settings say."""
