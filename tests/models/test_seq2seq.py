@@ -555,7 +555,10 @@ def test_predict_reads_a_source_a_line_and_refuses_unknown_options(tmp_path: Pat
     assert [line.split("\t")[0] for line in lines] == ["ab", "cd"]
     assert lines == list(KIND.predict(network, ["ab", "cd"]))
     assert len(list(KIND.predict(network, path, n_best=2, beam=3))) == 4
-    message = "predict: unknown option 'best', expected one of beam, n_best, length_penalty. Did you mean 'n_best'? Leave it out."
+    message = (
+        "predict: unknown option 'best', expected one of beam, n_best, length_penalty, attention. Did you mean 'n_best'? Leave it "
+        "out."
+    )
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
         list(KIND.predict(network, path, best=2))
     message = "predict: beam is abc, expected a whole number. Mend it."

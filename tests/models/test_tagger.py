@@ -404,7 +404,7 @@ def test_a_tagger_goes_on_from_another_with_other_words_and_tags(tmp_path: Path,
     source, target = new_network(head), other_network(head, ("I-LOC", "O", "B-ORG", "B-LOC"))
     source.save_pretrained(tmp_path)
     found = target.start_from(tmp_path, "train", lambda folder, where: source)
-    assert found == ["all layers", "5 of 7 words", "3 of 4 tags"]  # <unk>, cat, the, Rome, New
+    assert found == ["all layers", "5 of 7 words", "3 of 4 tags (new: 2 words, 1 tag)"]  # <unk>, cat, the, Rome, New
     places = [1, 3, 0]
     sentence = [["the", "cat", "New", "Rome"]]
     with torch.no_grad():

@@ -91,10 +91,7 @@ def test_a_network_of_the_same_kind_sizes_and_vocabulary_is_taken_whole(tmp_path
 def test_another_vocabulary_of_the_same_size_is_not_taken_for_the_same(tmp_path: Path) -> None:
     language_model("abcde").save_pretrained(tmp_path)
     target = language_model("abcdx")
-    assert target.start_from(tmp_path, "train", load) == [
-        "embeddings of 5 of 6 tokens",
-        "recurrent layer 1 (gru_reset_after)",
-    ]
+    assert target.start_from(tmp_path, "train", load) == ["all layers", "5 of 6 characters (new: 1 character)"]
 
 
 def test_a_classifier_starts_from_a_language_model(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from torch import nn
 from carrousel.data.guessing import Guess, guess
 from carrousel.errors import ConfigError
 from carrousel.train.loop import Batches, Loss
+from carrousel.train.pictures import Gallery
 from carrousel.train.settings import Section, Settings, path_in
 
 S = TypeVar("S", bound=Settings)
@@ -38,6 +39,23 @@ class Example:
     expected: str
     predicted: str
     loss: float = 0.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a trained network is worth on a user's data.
+
+    Attributes:
+        figures: of the network.
+        baselines: name -> the same figures of what it is compared with.
+        parts: a part of the data, such as a back-test window -> its figures, "this model" first.
+        notes: how it was measured, each a sentence.
+    """
+
+    figures: Figures
+    baselines: Mapping[str, Figures] = field(default_factory=dict[str, Figures])
+    parts: Mapping[str, Mapping[str, Figures]] = field(default_factory=dict[str, Mapping[str, Figures]])
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -77,6 +95,7 @@ class Prepared:
         baselines: name -> (its figures, what it is), asked for once, after training.
         examples: network -> some held-out examples, the worst first.
         sample: network -> a text that shows what was learned, or nothing.
+        pictures: network -> pictures of what it does on some held-out sequences, or nothing.
         gates: network -> the values of a recurrent layer on one example, as `models.gates.gates_of` makes them, or nothing.
         columns: batch -> its numeric input columns, for kinds that have some.
         ids: batch -> what names its sequences in the user's data, such as file lines.
@@ -101,6 +120,7 @@ class Prepared:
     examples: Callable[[Any], Sequence[Example]] = lambda network: ()
     sample: Callable[[Any], str] = lambda network: ""
     gates: Callable[[Any], Mapping[str, Any] | None] = lambda network: None
+    pictures: Callable[[Any], Gallery | None] = lambda network: None
     columns: Callable[[Any], Sequence[Column]] = lambda batch: ()
     ids: Callable[[Any], Sequence[str]] = lambda batch: ()
     store: str = ""
@@ -142,8 +162,8 @@ class Kind(ABC, Generic[S]):
     def evaluate(self, network: Any, data: Any, where: str = "evaluate") -> Figures:
         """Figures of a trained network on a file of the user's (a path), or on Python objects."""
 
-    def evaluate_with(self, network: Any, data: Any, options: Mapping[str, Any], where: str = "evaluate") -> Figures:
-        """As `evaluate`, with options that say how; a kind that knows some has its own.
+    def evaluate_with(self, network: Any, data: Any, options: Mapping[str, Any], where: str = "evaluate") -> Measured:
+        """As `evaluate`, with options that say how, and beside what it is compared with; a kind that knows some has its own.
 
         Raises:
             ConfigError: an option that this kind does not know.
@@ -153,7 +173,7 @@ class Kind(ABC, Generic[S]):
                 f"{where}: the option {next(iter(options))!r} is given, expected none: the kind {self.name} is measured in one "
                 "way. Leave it out."
             )
-        return self.evaluate(network, data, where)
+        return Measured(self.evaluate(network, data, where))
 
     @abstractmethod
     def predict(self, network: Any, data: Any, where: str = "predict", **options: Any) -> Iterator[str]:

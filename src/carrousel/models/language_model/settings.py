@@ -58,7 +58,9 @@ class ModelSettings(RecurrentSettings):
     tied: bool = False
     """whether the embedding's rows are the output's weights, too; a matrix makes the outputs as long as they are"""
     cutoffs: tuple[int, ...] = ()
-    """ranks by frequency at which the clusters of adaptive begin; empty for a tenth and half of the symbols"""
+    """ranks by frequency at which the clusters of adaptive begin; empty for a tenth and half of the symbols, where these fit"""
+    divisor: float = Field(default=4.0, ge=1, allow_inf_nan=False)
+    """by which the features that each further cluster of adaptive reads shrink"""
     samples: int = Field(default=1_024, ge=1)
     """symbols drawn a batch, with sampled and nce"""
 

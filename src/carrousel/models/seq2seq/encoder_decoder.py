@@ -9,8 +9,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from carrousel.cell import Cell
-from carrousel.data.tokens import Tokens
 from carrousel.heads.attention import AdditiveScores, LocalWindow
 from carrousel.heads.beam import beam_search
 from carrousel.heads.steps import valid_steps
@@ -26,25 +24,16 @@ from carrousel.models.seq2seq.decoder import (
 )
 from carrousel.models.seq2seq.encoder import Bridge, Encoder, Memory
 from carrousel.models.seq2seq.network import PairBatch, Search, Seq2SeqNetwork
-from carrousel.models.seq2seq.settings import DecodingSettings, Seq2SeqModelSettings
-from carrousel.models.seq2seq.units import SourceUnit, TargetUnit
 
 
 class EncoderDecoder(Seq2SeqNetwork):
     """P(target | source), unit by unit; arguments as `Seq2SeqNetwork`."""
 
-    def __init__(
-        self,
-        source: Tokens,
-        target: Tokens,
-        units: tuple[SourceUnit, TargetUnit],
-        model: Seq2SeqModelSettings,
-        decoding: DecodingSettings,
-        cell: Cell | None = None,
-    ) -> None:
-        super().__init__(source, target, units, model, decoding, cell)
+    def build(self) -> None:
+        """As `Seq2SeqNetwork.build`."""
+        model = self.model
         recurrent = self.layers(model.embedding_size, bidirectional=model.bidirectional)
-        self.encoder = Encoder(len(source), recurrent, model.dropout, model.reverse_source)
+        self.encoder = Encoder(len(self.source), recurrent, model.dropout, model.reverse_source)
         self.decoder = self._decoder(recurrent.output_size)
         self.bridge = None
         if model.bridge != "none":

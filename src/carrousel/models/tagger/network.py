@@ -13,15 +13,17 @@ from carrousel.cell import Cell
 from carrousel.data.batches import Bucketed
 from carrousel.data.lazy import in_chunks
 from carrousel.data.tokens import Tokens
+from carrousel.errors import ConfigError
 from carrousel.heads.crf import CRF
 from carrousel.heads.legal_tags import legal_tags
 from carrousel.heads.steps import valid_steps
 from carrousel.layers import Recurrent
 from carrousel.layers.draw import Draw
+from carrousel.models.continued import NamedRows, difference, take_over
 from carrousel.models.encoder import Encoder
 from carrousel.models.network import Network, read_config
 from carrousel.models.spans import convert
-from carrousel.models.tagger.continued import take_over
+from carrousel.models.tagger.continued import check_tags, rows_of
 from carrousel.models.tagger.sentences import AT_ONCE
 from carrousel.models.tagger.words import Batch, Encoded, WordInput
 from carrousel.models.transfer import Reading
@@ -156,7 +158,17 @@ class TaggerNetwork(Network):
         if config["kind"] != self.kind:
             return super().start_from(folder, where, load)
         own = self.encoder.cell if config.get("cell") == self.encoder.cell.name else None
-        return take_over(type(self).from_pretrained(folder, own, where), self, where)
+        source = type(self).from_pretrained(folder, own, where)
+        check_tags(source, self, where)
+        if found := difference(source, self):
+            raise ConfigError(
+                f"{where}: {found.format(source='the tagger to start from')}. Set the section model as it was there."
+            )
+        return take_over(source, self)
+
+    def named_rows(self) -> NamedRows:
+        """As `Network.named_rows`."""
+        return rows_of(self)
 
     def config(self) -> dict[str, Any]:
         """As `Network.config`."""
