@@ -438,9 +438,8 @@ def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], message:
         (
             {"decoder": "recursive", "past": ("wind",)},
             "forecaster: the covariates wind are known up to the present only, expected none with a recursive decoder, which reads "
-            "covariates at every step it forecasts. Use model.decoder=direct, or declare them as data.future where their "
-            "coming values "
-            "are known.",
+            "covariates at every step it forecasts. Use model.decoder=direct, or model.bidirectional=true, with which layers of "
+            "their own read the past, or declare them as data.future where their coming values are known.",
         ),
         (
             {"reads_target": False, "start_from": "zero"},
