@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from carrousel import Recurrent
 from carrousel.cli import main
 from carrousel.models import KINDS, find_kind
 from carrousel.models.samples import sample_names
@@ -139,19 +138,6 @@ def test_a_link_does_not_lead_out_of_the_folder_either(carrousel: Command, tmp_p
     code, _, err = carrousel("train", "inside/a.yaml")
     assert code == 2
     assert "data.train is link/secret.conllu, which lies outside inside, expected a path inside" in err
-
-
-@pytest.mark.parametrize(
-    "kind", ["language-model", "forecaster", "autoencoder"]
-)  # the others have an `Encoder`, tested alone
-def test_deep_residual_layers_are_trained_and_read_back(carrousel: Command, tmp_path: Path, kind: str) -> None:
-    carrousel("new", kind, "project")
-    deep = ["model.num_layers=2", "model.residual=true", "model.cell=gru"]
-    assert carrousel("train", f"project/{kind}.yaml", *FEW, *deep, "--run", "run")[::2] == (0, "")
-    network = find_kind(kind).load(tmp_path / "run", "test")
-    layers = [module for module in network.modules() if isinstance(module, Recurrent)]
-    assert layers
-    assert all(layer.residual for layer in layers)
 
 
 def test_malformed_lines_end_a_run_unless_they_are_skipped(carrousel: Command, tmp_path: Path) -> None:

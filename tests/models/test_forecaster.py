@@ -179,9 +179,10 @@ def test_a_forecast_does_not_see_its_own_horizon(decoder: str) -> None:
 
 
 @pytest.mark.parametrize("decoder", ["direct", "recursive"])
-@pytest.mark.parametrize("cell", ["lstm", "gru", "elman"])
-def test_a_window_forecasts_the_same_alone_and_among_shorter_ones(decoder: str, cell: str) -> None:
+@pytest.mark.parametrize(("cell", "bidirectional"), [("lstm", False), ("gru", False), ("elman", False), ("lstm", True)])
+def test_a_window_forecasts_the_same_alone_and_among_shorter_ones(decoder: str, cell: str, bidirectional: bool) -> None:
     settings: dict[str, Any] = {"decoder": decoder, "cell": cell, "min_context": 3, "head": "median", "num_layers": 2}
+    settings["bidirectional"] = bidirectional
     found = material(**settings)
     network = network_of(found, **settings)
     windows = Windows(found.panel.offsets, 8, 3, min_context=3)
@@ -192,8 +193,10 @@ def test_a_window_forecasts_the_same_alone_and_among_shorter_ones(decoder: str, 
         np.testing.assert_allclose(together[:, k], alone, rtol=1e-5)
 
 
-def test_a_recursive_point_forecast_is_the_network_fed_with_its_own_steps() -> None:
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_recursive_point_forecast_is_the_network_fed_with_its_own_steps(bidirectional: bool) -> None:
     settings: dict[str, Any] = {"decoder": "recursive", "head": "median", "start_from": "last"}
+    settings["bidirectional"] = bidirectional
     found = material(**settings)
     network = network_of(found, **settings)
     batch = found.panel.batch(found.learned, np.arange(5))
@@ -567,9 +570,8 @@ def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], message:
         (
             {"decoder": "recursive", "past": ("wind",)},
             "forecaster: the covariates wind are known up to the present only, expected none with a recursive decoder, which reads "
-            "covariates at every step it forecasts. Use model.decoder=direct, or declare them as data.future where their "
-            "coming values "
-            "are known.",
+            "covariates at every step it forecasts. Use model.decoder=direct, or model.bidirectional=true, with which layers of "
+            "their own read the past, or declare them as data.future where their coming values are known.",
         ),
         (
             {"reads_target": False, "start_from": "zero"},

@@ -302,6 +302,21 @@ def test_any_cell_deep_residual_and_with_a_tanh_layer() -> None:
     assert len(tagger.predict([["the", "cat"]])[0]) == 2
 
 
+def test_in_one_direction_a_tag_depends_on_the_words_up_to_its_own(tmp_path: Path) -> None:
+    known, other = ["the", "cat", "likes", "birds"], ["the", "cat", "in", "Oslo"]
+    for is_both in (False, True):
+        network = new_network("softmax", bidirectional=is_both)
+        first, second = network.marginals([known, other])
+        assert np.array_equal(first[:2], second[:2]) == (not is_both)
+        assert not np.allclose(first[2:], second[2:])
+        network.save_pretrained(tmp_path / str(is_both))
+        again = TaggerNetwork.from_pretrained(tmp_path / str(is_both))
+        assert np.array_equal(again.marginals([known])[0], first)
+    config = new_network().config()
+    del config["bidirectional"]  # which taggers did not say when all of them read both ways
+    assert TaggerNetwork.of_config(config).encoder.directions == 2
+
+
 def prepared(*overrides: str, data: Any = None) -> Any:
     torch.manual_seed(0)
     torch.set_num_threads(1)

@@ -157,12 +157,15 @@ def _by_section(kind: Kind[Any], given: Mapping[str, Any]) -> dict[str, Any]:
         ConfigError: a name that no section has, or several have.
     """
     sections = kind.Settings.model_fields
-    names = list(kind.Settings.names())
+    names, absent = (
+        list(kind.Settings.names()),
+        kind.Settings.absences(),
+    )  # the latter are refused with their reasons later
     result: dict[str, Any] = {name: dict(value) for name, value in given.items() if name in sections}
     for name, value in given.items():
         if name in sections:
             continue
-        places = [full for full in names if full.split(".")[1] == name]
+        places = [full for full in (*names, *absent) if full.split(".")[1] == name]
         if len(places) != 1:
             what = f"is in {' and '.join(places)}" if places else "is unknown"
             known = [*sections, *(full.split(".")[1] for full in names)]

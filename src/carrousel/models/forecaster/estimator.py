@@ -117,7 +117,7 @@ class Forecaster(Estimator):
 
         def learn(table: SeriesTable, static: Static | None) -> ForecasterNetwork:
             fresh = type(self)(**{name: dict(section) for name, section in inner})
-            return fresh.fit((table, static) if static else table, verbose=False)._own_network()
+            return fresh.fit(table, static=static, verbose=False)._own_network()
 
         horizon = settings.model.horizon
         found = cross_validate(

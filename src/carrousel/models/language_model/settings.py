@@ -1,7 +1,8 @@
 """The settings of a language model."""
 
 import math
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -47,6 +48,9 @@ class DataSettings(Section):
 class ModelSettings(RecurrentSettings):
     """What is trained."""
 
+    absent: ClassVar[Mapping[str, str]] = {
+        "bidirectional": "a language model gives each symbol a probability from those before it alone"
+    }
     embedding_size: int = Field(default=128, ge=1)
     """features of a symbol as the first layer reads it"""
     hidden_size: int = Field(default=256, ge=1)

@@ -13,6 +13,7 @@ from carrousel.heads.attention import AdditiveScores, LocalWindow
 from carrousel.heads.beam import beam_search
 from carrousel.heads.steps import valid_steps
 from carrousel.layers.draw import Draw
+from carrousel.models.bridge import Bridge
 from carrousel.models.encoder import draw_for, numbered
 from carrousel.models.seq2seq.decoder import (
     BOUNDARY,
@@ -22,7 +23,7 @@ from carrousel.models.seq2seq.decoder import (
     UnitDecoder,
     attention_scores,
 )
-from carrousel.models.seq2seq.encoder import Bridge, Encoder, Memory
+from carrousel.models.seq2seq.encoder import Encoder, Memory
 from carrousel.models.seq2seq.network import PairBatch, Search, Seq2SeqNetwork
 
 
@@ -37,7 +38,8 @@ class EncoderDecoder(Seq2SeqNetwork):
         self.decoder = self._decoder(recurrent.output_size)
         self.bridge = None
         if model.bridge != "none":
-            self.bridge = Bridge(recurrent, self.decoder.recurrent, model.bridge == "linear")
+            is_learned, remedy = model.bridge == "linear", "Set model.bridge=none, with attention."
+            self.bridge = Bridge(recurrent, self.decoder.recurrent, is_learned, "seq2seq", remedy)
 
     def forward(self, batch: PairBatch, gold_share: float = 1.0, draw: Draw | None = None) -> Float[Tensor, ""]:
         """As `Seq2SeqNetwork.forward`."""

@@ -1,4 +1,4 @@
-"""A tagger: words and their letters, bidirectional recurrent layers of any cell, and a CRF or a softmax over the tags."""
+"""A tagger: words and their letters, recurrent layers of any cell in one direction or two, a CRF or a softmax over the tags."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -29,7 +29,7 @@ from carrousel.models.tagger.words import Batch, Encoded, WordInput
 from carrousel.models.transfer import Reading
 
 BATCH_SIZE = 128  # of a prediction
-SIZES = ("hidden_size", "num_layers", "residual", "dropout", "forget_bias", "sizes")
+SIZES = ("hidden_size", "num_layers", "bidirectional", "residual", "dropout", "forget_bias", "sizes")
 """Settings that go to the `Encoder` as they are."""
 
 
@@ -49,7 +49,7 @@ class TaggerNetwork(Network):
         tanh_size: units of the tanh layer; 0 for none.
         cell: a Cell, or the name or alias of one in the catalogue.
         columns: of the files: word and tag, None for what is usual.
-        sizes: what the `Encoder` takes: hidden_size, num_layers, residual, dropout, forget_bias, sizes.
+        sizes: what the `Encoder` takes: hidden_size, num_layers, bidirectional, residual, dropout, forget_bias, sizes.
 
     Sources: Lample et al., NAACL 2016, arXiv:1603.01360 (letters by an LSTM, tanh layer); Ma and Hovy, ACL 2016, arXiv:1603.01354
     (letters by a CNN, pairs).
@@ -71,10 +71,11 @@ class TaggerNetwork(Network):
         **sizes: Any,
     ) -> None:
         super().__init__()
-        self.read, self.labels, self.sizes = read, labels, sizes
+        self.read, self.labels = read, labels
+        self.sizes: dict[str, Any] = {"bidirectional": True, **sizes}
         self.head, self.scheme, self.written = head, scheme, written
         self.columns = dict(columns or {"word": None, "tag": None})
-        self.encoder = Encoder(cell, read.size, bidirectional=True, **sizes)
+        self.encoder = Encoder(cell, read.size, **self.sizes)
         self.tanh_layer = nn.Linear(self.encoder.output_size, tanh_size) if tanh_size else None
         size, num_tags = tanh_size or self.encoder.output_size, len(labels)
         self.output = nn.Linear(size, num_tags)
@@ -188,7 +189,8 @@ class TaggerNetwork(Network):
     def of_config(cls, config: Mapping[str, Any], cell: Cell | None = None) -> Self:
         """As `Network.of_config`."""
         names = ("head", "scheme", "written", "tanh_size", "columns", *SIZES)
-        given = {name: config[name] for name in names}
+        known: dict[str, Any] = {"bidirectional": True, **config}  # older models do not say so
+        given = {name: known[name] for name in names}
         read, labels = WordInput.of_config(config["read"]), Tokens.from_dict(config["labels"])
         return cls(read, labels, cell=cell or config["cell"], **given)
 
