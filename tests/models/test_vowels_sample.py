@@ -1,4 +1,4 @@
-"""The sample that `carrousel new classifier --sample vowels` writes: what its SOURCE.md says, and the figure in docs/real_data.md."""
+"""The sample that `carrousel new classifier --sample vowels` writes: what its SOURCE.md says, and what is reached on it."""
 
 import hashlib
 from collections import Counter

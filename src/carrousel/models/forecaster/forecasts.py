@@ -137,6 +137,18 @@ def measure(
     return figures(Truth.of(panel, windows, rows), found, is_probabilistic(network))
 
 
+def measure_each(
+    network: ForecasterNetwork, panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]
+) -> dict[str, float]:
+    """NSE and KGE of each series, as "nse of NAME"; their medians are in `measure`."""
+    truth, found = Truth.of(panel, windows, rows), forecast(network, panel, windows, rows)
+    return {
+        f"{name} of {panel.table.names[k]}": value
+        for name, figure in (("nse", metrics.nse), ("kge", metrics.kge))
+        for k, value in _by_series(figure, truth, found.point).items()
+    }
+
+
 def measure_baselines(
     panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"], with_crps: bool
 ) -> Mapping[str, tuple[dict[str, float], str]]:
@@ -195,11 +207,13 @@ def _crps(truth: np.ndarray, found: Forecasts) -> float:
 
 
 def _over_series(figure: Callable[[np.ndarray, np.ndarray], float], truth: Truth, point: np.ndarray) -> float:
-    found = np.array(
-        [
-            figure(truth.y[:, truth.series == k].ravel(), point[:, truth.series == k].ravel())
-            for k in np.unique(truth.series)
-        ]
-    )
+    found = np.array(list(_by_series(figure, truth, point).values()))
     found = found[~np.isnan(found)]
     return float(np.median(found)) if len(found) else float("nan")
+
+
+def _by_series(figure: Callable[[np.ndarray, np.ndarray], float], truth: Truth, point: np.ndarray) -> dict[int, float]:
+    return {
+        k: figure(truth.y[:, truth.series == k].ravel(), point[:, truth.series == k].ravel())
+        for k in np.unique(truth.series).tolist()
+    }
