@@ -256,10 +256,10 @@ def measure(name: str, folder: Path, overrides: list[str], seeds: int) -> None:
         network = kind.load(run.folder.path)
         seconds = f"{time.monotonic() - start:.0f} s, {network.num_parameters:,} parameters"
         print(f"seed {seed} test: {shown(kind.evaluate(network, test))}   ({seconds}, {summary.best_update} updates)")
-    part, given_test = (kind.read(path, network.columns, "benchmark") for path in (train, test))
+    part, given_test = (kind.given(network, path, "benchmark", is_labelled=True) for path in (train, test))
     rows, asked = network.rows(part, "benchmark"), network.rows(given_test, "benchmark")
-    for baseline, (probabilities, _) in kind.compare(network, rows, asked).items():
-        print(f"{baseline}: {shown(network.figures(asked, probabilities))}")
+    for baseline, (probabilities, _) in kind.compare(network, rows).items():
+        print(f"{baseline}: {shown(network.measured(asked.pieces(), probabilities))}")
 
 
 def shown(figures: Any) -> str:

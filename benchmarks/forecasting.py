@@ -33,7 +33,14 @@ from carrousel.data.windows import Windows
 from carrousel.models.forecaster import KIND, ForecasterNetwork
 from carrousel.models.forecaster.baselines import seasonal_naive
 from carrousel.models.forecaster.figures_table import figures_table
-from carrousel.models.forecaster.forecasts import Truth, baseline_figures, forecast, measure, measure_baselines
+from carrousel.models.forecaster.forecasts import (
+    Truth,
+    baseline_figures,
+    forecast,
+    measure,
+    measure_baselines,
+    measure_each,
+)
 from carrousel.models.forecaster.panel import Panel
 from carrousel.models.kinds import read_settings, write_starter
 from carrousel.train.run import Run
@@ -114,32 +121,43 @@ def rainfall(folder: Path, overrides: Sequence[str]) -> None:
 
 def static(folder: Path, overrides: Sequence[str]) -> None:
     """With and without what does not change, by the settings of the sample."""
-    sets = {"the sample": folder / "sample"}
-    if not (folder / "sample").exists():
-        write_starter("forecaster", folder / "sample", "rainfall")
+    places = [folder / "sample"]
+    if not places[0].exists():
+        write_starter("forecaster", places[0], "rainfall")
     if (folder / "camels").exists():
-        sets["all of FOLDER/camels"] = folder / "all"
-        (folder / "all").mkdir(exist_ok=True)
-        write_tables(every(folder), folder / "all")
-    for name, place in sets.items():
-        for table, given in (
-            ("static inputs", [f"data.static={place}/catchments.csv"]),
-            ("none", ["data.static=null"]),
-        ):
-            found: list[dict[str, float]] = []
-            for seed in range(3):
-                paths = [f"data.train={place}/rainfall.csv", *given, f"train.seed={seed}", *overrides]
-                kind, settings = read_settings(folder / "sample" / "forecaster.yaml", paths)
-                training = Run.start(kind, settings, place / f"{table.split()[0]}-{seed}-{time.strftime('%H-%M-%S')}")
-                for _ in training.train():
-                    pass
-                network = kind.load(training.folder.path)
-                beside = {} if settings.data.static is None else {"static": str(place / "catchments.csv")}
-                found.append(dict(kind.evaluate_with(network, place / "rainfall.csv", {**beside, "each": True})))
-            print(f"\n{name}, {table}: median NSE " + ", ".join(f"{one['nse']:.3f}" for one in found))
-            of_each = [figure for figure in found[0] if figure.startswith("nse of ")]
-            means = {figure[7:]: float(np.mean([one[figure] for one in found])) for figure in of_each}
-            print(", ".join(f"{river} {value:.2f}" for river, value in means.items()), flush=True)
+        places.append(folder / "all")
+        places[1].mkdir(exist_ok=True)
+        write_tables(every(folder), places[1])
+    for place in places:
+        for with_static in (True, False):
+            fixed = f"{place}/catchments.csv" if with_static else "null"
+            parts = [f"data.train={place}/rainfall.csv", f"data.static={fixed}", *overrides]
+            runs = [simulated(places[0], place, [*parts, f"train.seed={seed}"]) for seed in range(3)]
+            nse = {name: np.array([found[name]["nse"] for _, _, found in runs]) for name in runs[0][2]}
+            medians = np.nanmedian(list(nse.values()), 0)  # a catchment may have no discharge in the test
+            print(f"\n{place.name}, {'' if with_static else 'no '}static inputs: median NSE {_list(medians)}")
+            print(", ".join(f"{name} {values.mean():.2f}" for name, values in nse.items()), flush=True)
+            panel, windows, _ = runs[0]
+            if not with_static:
+                beside = measure_baselines(panel, windows, np.arange(len(windows)), with_crps=False)
+                print(", ".join(f"{name} {values['nse']:.3f}" for name, (values, _) in beside.items()), flush=True)
+
+
+def simulated(
+    sample: Path, place: Path, overrides: Sequence[str]
+) -> tuple[Panel, Windows, dict[str, dict[str, float]]]:
+    """What was held out for the test, and the NSE and KGE of each catchment on it."""
+    _, settings = read_settings(sample / "forecaster.yaml", overrides)
+    training = Run.start(KIND, settings, place / time.strftime("%H-%M-%S"))
+    for _ in training.train():
+        pass
+    network, given = KIND.load(training.folder.path), settings.data
+    panel, windows = KIND.held_out(network, (Path(given.train), Path(given.static)) if given.static else given.train)
+    return panel, windows, measure_each(network, panel, windows, np.arange(len(windows)))
+
+
+def _list(values: np.ndarray) -> str:
+    return ", ".join(f"{value:.3f}" for value in values)
 
 
 def rainfall_sample(folder: Path, overrides: Sequence[str]) -> None:

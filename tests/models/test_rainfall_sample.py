@@ -1,7 +1,6 @@
 """The sample that `carrousel new forecaster --sample rainfall` writes: its counts, and what it says of static inputs."""
 
 import hashlib
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 from carrousel.data.readers.series import SeriesColumns, read_series
 from carrousel.data.readers.static import read_static
 from carrousel.models.forecaster import KIND
+from carrousel.models.forecaster.forecasts import measure_each
 from carrousel.models.kinds import read_settings, write_starter
 from carrousel.train.run import Run
 
@@ -45,25 +45,27 @@ def test_the_sample_is_what_its_source_says(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("given", [[], ["data.static=null"]], ids=["static", "none"])
 def test_the_settings_of_the_sample_train(given: list[str], tmp_path: Path, annotations_unchecked: None) -> None:
-    found = _figures(tmp_path, [*QUICK, *given])
-    assert Counter(name.split(" of ")[0] for name in found if " of " in name) == {"nse": 10, "kge": 10}
-    assert [name for name in found if name.startswith("nse of ")] == [f"nse of {river}" for river in RIVERS]
-    assert found["nse"] == np.median([found[f"nse of {river}"] for river in RIVERS])
+    found = _nse(tmp_path, [*QUICK, *given])
+    assert list(found) == RIVERS
+    assert np.isfinite(list(found.values())).all()
 
 
 @pytest.mark.slow
 def test_discharge_is_simulated_and_better_with_static_inputs(tmp_path: Path, annotations_unchecked: None) -> None:
-    with_static, without = _figures(tmp_path / "a", []), _figures(tmp_path / "b", ["data.static=null"])
-    assert with_static["nse"] > 0.5
-    assert with_static["nse of Fulda"] > 0.6
-    assert with_static["nse"] > without["nse"] + 0.1
+    with_static, without = _nse(tmp_path / "a", []), _nse(tmp_path / "b", ["data.static=null"])
+    median, median_without = (float(np.median(list(found.values()))) for found in (with_static, without))
+    assert median > 0.55  # .617 to .676 with three seeds, without static inputs .401 to .463
+    assert median > median_without + 0.1
+    assert with_static["Fulda"] > 0.7  # .81, mean of three seeds, and .52
 
 
-def _figures(folder: Path, overrides: list[str]) -> dict[str, float]:
-    """On the last two years."""
-    kind, settings = read_settings(write_starter("forecaster", folder, "rainfall")[0], overrides)
-    run = Run.start(kind, settings, folder / "run")
+def _nse(folder: Path, overrides: list[str]) -> dict[str, float]:
+    """Of each catchment, on the last two years."""
+    _, settings = read_settings(write_starter("forecaster", folder, "rainfall")[0], overrides)
+    run = Run.start(KIND, settings, folder / "run")
     for _ in run.train():
         pass
-    static = {} if settings.data.static is None else {"static": str(folder / "catchments.csv")}
-    return dict(KIND.evaluate_with(kind.load(folder / "run"), folder / "rainfall.csv", {**static, "each": True}))
+    network, data = KIND.load(folder / "run"), folder / "rainfall.csv"
+    panel, windows = KIND.held_out(network, (data, folder / "catchments.csv") if settings.data.static else data)
+    found = measure_each(network, panel, windows, np.arange(len(windows)))
+    return {name: figures["nse"] for name, figures in found.items()}

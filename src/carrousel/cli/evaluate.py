@@ -14,7 +14,7 @@ def evaluate(
         typer.Argument(
             metavar="[KEY=VALUE]...",
             help="Options of the kind. Language models: adapt=dynamic (learning_rate, decay, segment, epsilon, squares=TEXT) or "
-            "adapt=cache (window, theta, part). Forecasters: static=FILE, each=true.",
+            "adapt=cache (window, theta, part). Forecasters: static=FILE.",
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,

@@ -139,14 +139,11 @@ def measure(
 
 def measure_each(
     network: ForecasterNetwork, panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]
-) -> dict[str, float]:
-    """NSE and KGE of each series, as "nse of NAME"; their medians are in `measure`."""
+) -> dict[str, dict[str, float]]:
+    """Series -> its NSE and KGE, whose medians are in `measure`; NaN where nothing was observed."""
     truth, found = Truth.of(panel, windows, rows), forecast(network, panel, windows, rows)
-    return {
-        f"{name} of {panel.table.names[k]}": value
-        for name, figure in (("nse", metrics.nse), ("kge", metrics.kge))
-        for k, value in _by_series(figure, truth, found.point).items()
-    }
+    nse, kge = (_by_series(figure, truth, found.point) for figure in (metrics.nse, metrics.kge))
+    return {panel.table.names[k]: {"nse": nse[k], "kge": kge[k]} for k in nse}
 
 
 def measure_baselines(

@@ -15,14 +15,14 @@ from carrousel.data.stretches import Stretches
 from carrousel.data.windows import Windows, cut_steps
 from carrousel.errors import DataError
 from carrousel.models.encoder import draw_for
-from carrousel.models.forecaster.forecasts import is_probabilistic, measure, measure_baselines, measure_each
+from carrousel.models.forecaster.forecasts import is_probabilistic, measure, measure_baselines
 from carrousel.models.forecaster.future import Forecast, forecast_ahead
 from carrousel.models.forecaster.material import Material, read_like
 from carrousel.models.forecaster.network import ForecasterNetwork
 from carrousel.models.forecaster.panel import Batch, Panel
 from carrousel.models.forecaster.settings import ForecasterSettings
 from carrousel.models.forecaster.shown import columns, examples, gates, place
-from carrousel.models.options import SWITCH, TEXT, check_options
+from carrousel.models.options import TEXT, check_options
 from carrousel.models.samples import sample_files
 from carrousel.train.kind import Figures, Kind, Prepared
 from carrousel.train.loop import Loss
@@ -95,12 +95,9 @@ class ForecasterKind(Kind[ForecasterSettings]):
     def evaluate_with(
         self, network: ForecasterNetwork, data: Any, options: Mapping[str, Any], where: str = "evaluate"
     ) -> Figures:
-        """As `Kind.evaluate_with`: `static`, path of the table of what does not change; `each`, also NSE and KGE of each series."""
-        check_options(options, {"static": TEXT, "each": SWITCH}, where)
-        panel, windows = self.held_out(network, _with_static(data, options), where)
-        rows = np.arange(len(windows))
-        each = measure_each(network, panel, windows, rows) if options.get("each") else {}
-        return {**measure(network, panel, windows, rows), **each}
+        """As `Kind.evaluate_with`: `static`, the path of the table of what does not change."""
+        check_options(options, {"static": TEXT}, where)
+        return self.evaluate(network, _with_static(data, options), where)
 
     def held_out(self, network: ForecasterNetwork, data: Any, where: str = "evaluate") -> tuple[Panel, Windows]:
         """What `evaluate` measures: windows side by side after what the network learned from.
