@@ -16,7 +16,7 @@ from carrousel.data.windows import Windows
 from carrousel.errors import ConfigError, DataError
 from carrousel.models.forecaster import KIND, Forecaster, ForecasterNetwork, ForecasterSettings
 from carrousel.models.forecaster.baselines import baselines
-from carrousel.models.forecaster.forecasts import Forecasts, forecast, measure_each
+from carrousel.models.forecaster.forecasts import Forecasts, forecast
 from carrousel.models.forecaster.material import Material
 from carrousel.models.forecaster.panel import Panel, fill_forward, fill_seasons
 from carrousel.models.network import Network
@@ -313,23 +313,6 @@ def test_a_static_table_is_named_on_the_command_line(tmp_path: Path) -> None:
     assert (
         str(caught.value) == "evaluate: unknown option 'statik', expected static. Did you mean 'static'? Leave it out."
     )
-
-
-def test_nse_and_kge_of_each_series_have_the_medians_that_are_told() -> None:
-    columns = wave(series=3)
-    network = own_network(Forecaster(**SMALL).fit(columns, verbose=False))
-    panel, windows = KIND.held_out(network, columns)
-    rows = np.arange(len(windows))
-    found, plain = measure_each(network, panel, windows, rows), KIND.evaluate(network, columns)
-    assert list(found) == ["s0", "s1", "s2"]
-    y, point = panel.truth(windows, rows), forecast(network, panel, windows, rows).point
-    per_series = len(rows) // 3
-    for k in range(3):
-        mine = slice(k * per_series, (k + 1) * per_series)
-        error, spread = (y - point)[:, mine], y[:, mine] - y[:, mine].mean()
-        assert found[f"s{k}"]["nse"] == pytest.approx(1 - (error**2).sum() / (spread**2).sum())
-    for name in ("nse", "kge"):
-        assert plain[name] == np.median([figures[name] for figures in found.values()])
 
 
 def test_covariates_with_gaps_get_an_input_that_says_so() -> None:

@@ -140,10 +140,9 @@ def measure(
 def measure_each(
     network: ForecasterNetwork, panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]
 ) -> dict[str, dict[str, float]]:
-    """Series -> its NSE and KGE, whose medians are in `measure`; NaN where nothing was observed."""
-    truth, found = Truth.of(panel, windows, rows), forecast(network, panel, windows, rows)
-    nse, kge = (_by_series(figure, truth, found.point) for figure in (metrics.nse, metrics.kge))
-    return {panel.table.names[k]: {"nse": nse[k], "kge": kge[k]} for k in nse}
+    """Series -> figures of the network on its windows; NaN where nothing was observed."""
+    series, _ = windows.places(rows)
+    return {panel.table.names[k]: measure(network, panel, windows, rows[series == k]) for k in np.unique(series)}
 
 
 def measure_baselines(
@@ -204,13 +203,11 @@ def _crps(truth: np.ndarray, found: Forecasts) -> float:
 
 
 def _over_series(figure: Callable[[np.ndarray, np.ndarray], float], truth: Truth, point: np.ndarray) -> float:
-    found = np.array(list(_by_series(figure, truth, point).values()))
+    found = np.array(
+        [
+            figure(truth.y[:, truth.series == k].ravel(), point[:, truth.series == k].ravel())
+            for k in np.unique(truth.series)
+        ]
+    )
     found = found[~np.isnan(found)]
     return float(np.median(found)) if len(found) else float("nan")
-
-
-def _by_series(figure: Callable[[np.ndarray, np.ndarray], float], truth: Truth, point: np.ndarray) -> dict[int, float]:
-    return {
-        k: figure(truth.y[:, truth.series == k].ravel(), point[:, truth.series == k].ravel())
-        for k in np.unique(truth.series).tolist()
-    }
