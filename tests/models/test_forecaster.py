@@ -318,7 +318,8 @@ def test_a_static_table_is_named_on_the_command_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         KIND.evaluate_with(network, columns, {"statik": str(static)})
     assert (
-        str(caught.value) == "evaluate: unknown option 'statik', expected one of static, windows, step. Did you mean "
+        str(caught.value)
+        == "evaluate: unknown option 'statik', expected one of static, each, windows, step. Did you mean "
         "'static'? Leave it out."
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from carrousel.errors import ConfigError
 from carrousel.models.forecaster import KIND, Forecaster, ForecasterNetwork
 from carrousel.models.forecaster.forecasts import forecast, measure_each
 
@@ -33,5 +34,17 @@ def test_nse_of_each_series_is_its_definition_and_the_median_is_told() -> None:
         error, spread = (truth - said)[is_seen], truth[is_seen] - truth[is_seen].mean()
         assert found[f"s{k}"]["nse"] == pytest.approx(1 - (error**2).sum() / (spread**2).sum())
         assert found[f"s{k}"]["mae"] == pytest.approx(np.abs(error).mean())
+    told = KIND.evaluate_with(network, columns, {"each": True})
+    assert {name: dict(part["this model"])["nse"] for name, part in told.parts.items()} == {
+        name: figures["nse"] for name, figures in found.items()
+    }
+    assert not KIND.evaluate_with(network, columns, {"each": False}).parts
+    for options, message in (
+        ({"each": "s1"}, "evaluate: each is s1, expected true or false. Mend it."),
+        ({"each": True, "windows": 2}, "evaluate: each and windows are given, expected one of them. Leave one out."),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            KIND.evaluate_with(network, columns, options)
+        assert str(caught.value) == message
     for name in ("nse", "kge"):
         assert plain[name] == pytest.approx(np.median([figures[name] for figures in found.values()]))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 OPTIONS = (
     "Options of the kind. language-model: adapt=dynamic (learning_rate, decay, segment, epsilon, squares=TEXT) or adapt=cache "
-    "(window, theta, part). forecaster: static=FILE; windows=5, step, for a back-test."
+    "(window, theta, part). forecaster: static=FILE; each=true, of each series; windows=5, step, for a back-test."
 )
 MODEL = "this model"
 

@@ -18,19 +18,19 @@ from carrousel.errors import ConfigError, DataError
 from carrousel.models.encoder import draw_for
 from carrousel.models.forecaster.backtest import MODEL, back_test
 from carrousel.models.forecaster.figures_table import in_order
-from carrousel.models.forecaster.forecasts import is_probabilistic, measure, measure_baselines
+from carrousel.models.forecaster.forecasts import is_probabilistic, measure, measure_baselines, measure_each
 from carrousel.models.forecaster.future import Forecast, forecast_ahead
 from carrousel.models.forecaster.material import MOST_SCORED, Material, read_like, spread
 from carrousel.models.forecaster.network import ForecasterNetwork
 from carrousel.models.forecaster.panel import Batch, Panel
 from carrousel.models.forecaster.settings import ForecasterSettings
 from carrousel.models.forecaster.shown import columns, examples, gates, pictures, place
-from carrousel.models.options import TEXT, WHOLE, check_options
+from carrousel.models.options import SWITCH, TEXT, WHOLE, check_options
 from carrousel.models.samples import sample_files
 from carrousel.train.kind import Figures, Kind, Measured, Prepared
 from carrousel.train.loop import Loss
 
-EVALUATE = {"static": TEXT, "windows": WHOLE, "step": WHOLE}
+EVALUATE = {"static": TEXT, "each": SWITCH, "windows": WHOLE, "step": WHOLE}
 PREDICT = {"static": TEXT, "plot": TEXT, "history": WHOLE}
 LISTS = ("level", "series")
 """Options of `predict` that are one value or a list, which is not checked with the others."""
@@ -107,18 +107,23 @@ class ForecasterKind(Kind[ForecasterSettings]):
         """As `Kind.evaluate_with`, beside persistence, seasonal-naive, drift and the mean.
 
         Args:
-            options: `static`, the path of the table of what does not change; `windows`, dates from which to forecast the horizon
-                after each, the last one a horizon before the end of the data, and `step`, from one to the next (a horizon).
+            options: `static`, the path of the table of what does not change; `each`, figures of each series, too; `windows`, dates
+                from which to forecast the horizon after each, the last one a horizon before the end of the data, and `step`,
+                from one to the next (a horizon).
         """
         check_options(options, EVALUATE, where)
         if "windows" in options or "step" in options:
+            if options.get("each"):
+                raise ConfigError(f"{where}: each and windows are given, expected one of them. Leave one out.")
             return self._back_test(network, _with_static(data, options), options, where)
         panel, windows = self.held_out(network, _with_static(data, options), where)
         rows = np.arange(len(windows))
         beside = measure_baselines(panel, windows, rows, is_probabilistic(network))
+        each = measure_each(network, panel, windows, rows) if options.get("each") else {}
         return Measured(
             in_order(measure(network, panel, windows, rows)),
             {name: in_order(found) for name, (found, _) in beside.items()},
+            {name: {THIS: in_order(found)} for name, found in each.items()},
         )
 
     def _back_test(self, network: ForecasterNetwork, data: Any, options: Mapping[str, Any], where: str) -> Measured:
