@@ -16,7 +16,8 @@ from carrousel.data.windows import Windows
 from carrousel.errors import ConfigError, DataError
 from carrousel.models.forecaster import KIND, Forecaster, ForecasterNetwork, ForecasterSettings
 from carrousel.models.forecaster.baselines import baselines
-from carrousel.models.forecaster.forecasts import Forecasts, forecast
+from carrousel.models.forecaster.figures import Forecasts
+from carrousel.models.forecaster.forecasts import forecast
 from carrousel.models.forecaster.material import Material
 from carrousel.models.forecaster.panel import Panel, fill_forward, fill_seasons
 from carrousel.models.network import Network

@@ -17,6 +17,9 @@ def evaluate(
             "adapt=cache (window, theta, part). Forecasters: static=FILE.",
         ),
     ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Count and name malformed lines, and measure on the rest.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
 ) -> None:
     """Measure a trained model on a file of yours."""
@@ -26,7 +29,8 @@ def evaluate(
     from carrousel.train.figures import label, shown
 
     kind, network = load(run, "evaluate")
-    figures = kind.evaluate_with(network, file, options_of(options or [], "evaluate", "adapt=dynamic"), "evaluate")
+    given = options_of(options or [], "evaluate", "adapt=dynamic")
+    figures = kind.evaluate_with(network, file, given, "evaluate", skip_bad=skip_bad)
     if json:
         print(dumps(dict(figures)))
         return

@@ -13,14 +13,8 @@ from carrousel.data.readers.static import Static
 from carrousel.data.windows import Windows, cut_steps
 from carrousel.errors import ConfigError
 from carrousel.models.forecaster.baselines import baselines
-from carrousel.models.forecaster.forecasts import (
-    Forecasts,
-    Truth,
-    baseline_figures,
-    figures,
-    forecast,
-    is_probabilistic,
-)
+from carrousel.models.forecaster.figures import Forecasts, Truth, baseline_figures, figures
+from carrousel.models.forecaster.forecasts import forecast, is_probabilistic
 from carrousel.models.forecaster.future import Forecast, intervals, table_of, times
 from carrousel.models.forecaster.network import ForecasterNetwork
 from carrousel.models.forecaster.panel import Panel

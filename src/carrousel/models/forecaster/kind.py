@@ -16,7 +16,7 @@ from carrousel.data.windows import Windows, cut_steps
 from carrousel.errors import DataError
 from carrousel.models.encoder import draw_for
 from carrousel.models.forecaster.forecasts import is_probabilistic, measure, measure_baselines
-from carrousel.models.forecaster.future import Forecast, forecast_ahead
+from carrousel.models.forecaster.future import lines_ahead
 from carrousel.models.forecaster.material import Material, read_like
 from carrousel.models.forecaster.network import ForecasterNetwork
 from carrousel.models.forecaster.panel import Batch, Panel
@@ -87,26 +87,36 @@ class ForecasterKind(Kind[ForecasterSettings]):
         """As `Kind.load`."""
         return ForecasterNetwork.from_pretrained(folder, where=where)
 
-    def evaluate(self, network: ForecasterNetwork, data: Any, where: str = "evaluate") -> Figures:
+    def evaluate(
+        self, network: ForecasterNetwork, data: Any, where: str = "evaluate", *, skip_bad: bool = False
+    ) -> Figures:
         """Figures on all steps of a table that come after what the network learned from, each forecast once."""
-        panel, windows = self.held_out(network, data, where)
+        panel, windows = self.held_out(network, data, where, skip_bad)
         return measure(network, panel, windows, np.arange(len(windows)))
 
     def evaluate_with(
-        self, network: ForecasterNetwork, data: Any, options: Mapping[str, Any], where: str = "evaluate"
+        self,
+        network: ForecasterNetwork,
+        data: Any,
+        options: Mapping[str, Any],
+        where: str = "evaluate",
+        *,
+        skip_bad: bool = False,
     ) -> Figures:
         """As `Kind.evaluate_with`: `static`, the path of the table of what does not change."""
         check_options(options, {"static": TEXT}, where)
-        return self.evaluate(network, _with_static(data, options), where)
+        return self.evaluate(network, _with_static(data, options), where, skip_bad=skip_bad)
 
-    def held_out(self, network: ForecasterNetwork, data: Any, where: str = "evaluate") -> tuple[Panel, Windows]:
+    def held_out(
+        self, network: ForecasterNetwork, data: Any, where: str = "evaluate", skip_bad: bool = False
+    ) -> tuple[Panel, Windows]:
         """What `evaluate` measures: windows side by side after what the network learned from.
 
         Raises:
             DataError: there is not one.
         """
         recipe, model = network.recipe, network.model
-        table, static = read_like(network, data, where)
+        table, static = read_like(network, data, where, skip_bad)
         lengths = table.values.lengths
         until = recipe.learned_until
         begins = lengths * 0 if until is None else cut_steps(table.starts, lengths, table.frequency, until)
@@ -128,25 +138,24 @@ class ForecasterKind(Kind[ForecasterSettings]):
             )
         return panel, windows
 
-    def predict(self, network: ForecasterNetwork, data: Any, where: str = "predict", **options: Any) -> Iterator[str]:
-        """Lines of a CSV table: the steps after the last observed y of each series.
+    def predict(
+        self,
+        network: ForecasterNetwork,
+        data: Any,
+        where: str = "predict",
+        *,
+        skip_bad: bool = False,
+        **options: Any,
+    ) -> Iterator[str]:
+        """Lines of a CSV table: the steps after the last observed y of each series, which each line names.
 
         Args:
             options: `level`, the intervals in percent, such as [80, 95]; `static`, the path of the table of what does not change.
         """
         level = options.pop("level", None)  # which `forecast` checks: it may be a number or a list
         check_options(options, {"static": TEXT}, where, ("level",))
-        yield from self.forecast(network, _with_static(data, options), level, where).lines()
-
-    def forecast(self, network: ForecasterNetwork, data: Any, level: Any = None, where: str = "predict") -> Forecast:
-        """The steps after the last observed y of each series.
-
-        Args:
-            data: a table with the history; where the network reads covariates known ahead, also with rows of the horizon, y empty.
-            level: intervals in percent; those that the head has when left out.
-        """
-        table, static = read_like(network, data, where)
-        return forecast_ahead(network, table, static, level, where)
+        table, static = read_like(network, _with_static(data, options), where, skip_bad)
+        yield from lines_ahead(network, table, static, level, where)
 
     def starter(self) -> Mapping[str, bytes]:
         """As `Kind.starter`."""

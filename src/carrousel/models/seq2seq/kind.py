@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Int64
 from torch import nn
 
+from carrousel.data.faults import Faults, tell_skipped
 from carrousel.data.tokens import Tokens
 from carrousel.errors import ConfigError, DataError
 from carrousel.models.edits import edit_distance
@@ -23,7 +24,7 @@ from carrousel.models.seq2seq.batches import pair_batches
 from carrousel.models.seq2seq.ctc import fitting
 from carrousel.models.seq2seq.figures import RATES, Tally
 from carrousel.models.seq2seq.network import BATCH_SIZE, PairBatch, Seq2SeqNetwork
-from carrousel.models.seq2seq.reading import pairs_of, sources_of
+from carrousel.models.seq2seq.reading import pairs_of, sources_in, sources_of
 from carrousel.models.seq2seq.settings import Seq2SeqSettings
 from carrousel.models.seq2seq.units import Pairs, References, SourceUnit, TargetUnit, join
 from carrousel.models.seq2seq.writers import new_writer
@@ -85,30 +86,54 @@ class Seq2SeqKind(Kind[Seq2SeqSettings]):
         """As `Kind.load`."""
         return Seq2SeqNetwork.from_pretrained(folder, where=where)
 
-    def evaluate(self, network: Seq2SeqNetwork, data: Any, where: str = "evaluate") -> Figures:
+    def evaluate(
+        self, network: Seq2SeqNetwork, data: Any, where: str = "evaluate", *, skip_bad: bool = False
+    ) -> Figures:
         """Figures on pairs: a file of them, or a list; errors as `check_known`."""
-        pairs, _ = pairs_of(data, network.units, where)
+        pairs, report = pairs_of(data, network.units, where, skip_bad)
+        tell_skipped(report)
         check_known(network, pairs, f"{where}: {data if isinstance(data, (str, Path)) else 'data'}")
         return measure(network, pairs)
 
-    def predict(self, network: Seq2SeqNetwork, data: Any, where: str = "predict", **options: Any) -> Iterator[str]:
+    def predict(
+        self,
+        network: Seq2SeqNetwork,
+        data: Any,
+        where: str = "predict",
+        *,
+        skip_bad: bool = False,
+        **options: Any,
+    ) -> Iterator[str]:
         """Lines of source, tab, target: for each source its best target, or several lines with `n_best`.
+
+        Of a malformed line that is skipped there is a line with the tab alone.
 
         Args:
             network: that was trained.
             data: a file with a source a line, up to its first tab; or a list of sources.
             where: what to name in front of an error.
+            skip_bad: skip malformed lines, those with an empty source among them.
             options: `beam`, `n_best`, `length_penalty`, as `Seq2SeqNetwork.translate` takes them.
 
         Raises:
             ConfigError: another option, or a value of another type.
         """
         check_options(options, OPTIONS, where)
-        sources = sources_of(data, network.units[0], where)
+        faults = Faults(where, skip_bad)
+        sources: Iterator[tuple[str, ...] | None] = (
+            sources_in(Path(data), network.units[0], faults)
+            if isinstance(data, (str, Path))
+            else sources_of(data, network.units[0], where)
+        )
         while some := list(islice(sources, CHUNK)):
-            for source, found in zip(some, network.translate(some, **options), strict=True):
-                for one in found:
+            targets = iter(network.translate([source for source in some if source is not None], **options))
+            for source in some:
+                if source is None:
+                    yield "\t"
+                    continue
+                for one in next(targets):
                     yield f"{join(source, network.units[0])}\t{join(one.units, network.units[1])}"
+        tell_skipped(faults.report())
 
     def starter(self) -> Mapping[str, bytes]:
         """Pronunciations of some thousand words, from the CMU dictionary."""
