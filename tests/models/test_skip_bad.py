@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -139,7 +139,7 @@ def test_a_malformed_line_ends_a_measurement_and_is_skipped_when_that_is_asked_f
 def test_predictions_stay_in_line_with_the_file(kind: str, tmp_path: Path) -> None:
     network, which = learned(kind, tmp_path).network.eval(), find_kind(kind)
     bad, good = files(kind, tmp_path)
-    options = {"length": 2, "seed": 0} if kind == "language-model" else {}
+    options: dict[str, Any] = {"length": 2, "seed": 0} if kind == "language-model" else {}
     with pytest.raises(DataError):
         list(which.predict(network, bad, **options))
     expected = list(which.predict(network, good, **options))
@@ -168,7 +168,8 @@ def test_the_command_line_skips_and_tells_it_beside_the_figures(
         monkeypatch.setattr(sys, "argv", ["carrousel", *arguments])
         with pytest.raises(SystemExit) as caught:
             main()
-        return int(caught.value.code or 0), *capsys.readouterr()
+        out, err = capsys.readouterr()
+        return int(caught.value.code or 0), out, err
 
     lines = [f"{bad}, line {number} has 1 field, expected 2 as in the header." for number in (12, 23)]
     said = f"2 malformed lines were skipped: {' '.join(lines)}\n"
@@ -196,7 +197,7 @@ def test_a_tagger_is_measured_on_a_file_as_on_its_sentences(tmp_path: Path) -> N
         network.output.weight.normal_(0, 3)  # type: ignore[union-attr]
     in_file, as_objects = kind.evaluate(network, good), kind.evaluate(network, sentences)
     words = [[word for word, _ in one] for one in sentences]
-    said: list[list[str]] = network.predict(words)  # type: ignore[operator]
+    said = cast(list[list[str]], network.predict(words))  # type: ignore[operator]
     pairs = [
         (tag, told) for one, tags in zip(sentences, said, strict=True) for (_, tag), told in zip(one, tags, strict=True)
     ]
