@@ -69,7 +69,7 @@ def test_each_article_of_wikipedia_has_its_title_and_a_revision_and_is_in_one_pa
 def test_the_names_are_as_many_as_their_source_says(tmp_path: Path) -> None:
     write_starter("tagger", tmp_path, "names")
     source = (tmp_path / "SOURCE.md").read_text()
-    parts = [read_sentences(File(tmp_path / name)) for name in ("train.txt", "valid.txt")]
+    parts = [read_sentences(File(tmp_path / name))[0] for name in ("train.txt", "valid.txt")]
     assert [(len(part), part.num_words) for part in parts] == [(418, 13_275), (82, 2_245)]
     learned, held_out = (Counter(tag[2:] for tags in part.tags for tag in tags if tag[0] == "B") for part in parts)
     listed = {kind: (int(a), int(b)) for kind, a, b in re.findall(r"\| ([A-Z]{3}) \| .* \| (\d+) \| (\d+) \|", source)}
