@@ -322,12 +322,19 @@ def test_a_table_trains_measures_and_predicts(tmp_path: Path) -> None:
     lines = [line.split("\t") for line in KIND.predict(network, tmp_path / "new.csv")]
     assert [label for label, _ in lines] == ["good", "bad"]
     assert all(0.5 < float(probability) <= 1 for _, probability in lines)
+    for line, more in zip(lines, KIND.predict(network, tmp_path / "new.csv", probabilities=True), strict=True):
+        *same, everything = more.split("\t")
+        found = json.loads(everything)
+        assert (same, next(iter(found)), set(found)) == (line, line[0], {"good", "bad"})
+        assert sum(found.values()) == pytest.approx(1, abs=1e-3)
+        assert f"{found[line[0]]:.4f}" == line[1]
     write(tmp_path / "other.csv", ["words", "lovely film"])
     assert len(list(KIND.predict(network, tmp_path / "other.csv", text="words"))) == 1
     with pytest.raises(ConfigError) as caught:
         list(KIND.predict(network, tmp_path / "other.csv", txt="words"))
     assert str(caught.value) == (
-        "predict: unknown option 'txt', expected one of text, label, label_separator. Name a column by it."
+        "predict: unknown option 'txt', expected one of probabilities, text, label, label_separator. Ask for all probabilities "
+        "with the first, name columns by the others."
     )
 
 

@@ -1,5 +1,6 @@
 """What all kinds of classifier do between data and a run: hold out, make rows, measure, compare, show examples."""
 
+import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from carrousel.models.classifier.rows import Batch, Rows, fingerprint_of
 from carrousel.models.classifier.scoring import ScoringNetwork, loss_of
 from carrousel.models.classifier.sequences import Label, Labelled
 from carrousel.models.gates import gates_of
+from carrousel.models.options import SWITCH, check_options
 from carrousel.train.kind import Column, Example, Figures, Kind, Prepared
 from carrousel.train.settings import Settings
 
@@ -147,13 +149,15 @@ class ScoringKind(Kind[S]):
         probabilities. Of what is malformed and skipped there is a line with the tab alone.
 
         Args:
-            options: names of columns, in place of those in training, such as text="body".
+            options: probabilities=true for a third column, an object of JSON with the probability of each class, the likeliest
+                first; names of columns, in place of those in training, such as text="body".
         """
-        faults = Faults(where, skip_bad)
+        faults, has_all = Faults(where, skip_bad), options.pop("probabilities", False)
+        check_options({"probabilities": has_all}, {"probabilities": SWITCH}, where)
         pieces = self.pieces(network, data, faults, is_labelled=False, **options)
         for piece in _numbered(network, pieces, where):
-            lines = _lines(network, piece.rows)
-            yield from (next(lines) if is_there else "\t" for is_there in piece.is_there)
+            lines = _lines(network, piece.rows, has_all)
+            yield from (next(lines) if is_there else "\t" * (1 + has_all) for is_there in piece.is_there)
         tell_skipped(faults.report())
 
     def given(self, network: ScoringNetwork, data: Any, where: str, *, is_labelled: bool) -> Labelled:
@@ -173,7 +177,8 @@ class ScoringKind(Kind[S]):
         for name in options:
             if name not in network.columns:
                 raise ConfigError(
-                    f"{where}: unknown option {name!r}, expected one of {', '.join(network.columns)}. Name a column by it."
+                    f"{where}: unknown option {name!r}, expected one of probabilities, {', '.join(network.columns)}. Ask for all "
+                    "probabilities with the first, name columns by the others."
                 )
         return self.source(Path(data), {**network.columns, **options}, where, is_labelled=is_labelled).pieces(faults)
 
@@ -211,13 +216,20 @@ def _numbered(network: ScoringNetwork, pieces: Iterable[Piece], where: str) -> I
         first += len(given)
 
 
-def _lines(network: ScoringNetwork, pieces: Iterable[Rows]) -> Iterator[str]:
-    """Label and probability of each row, as `predict` writes them."""
+def _lines(network: ScoringNetwork, pieces: Iterable[Rows], has_all: bool) -> Iterator[str]:
+    """Label and probability of each row, as `predict` writes them; and those of all classes."""
     for rows in pieces:
         probabilities = network.probabilities(rows)
         for label, row in zip(network.said(rows, probabilities), probabilities, strict=True):
             sure = np.flatnonzero(row >= 0.5) if isinstance(label, tuple) else [row.argmax()]
-            yield f"{_shown(label)}\t{','.join(f'{row[k]:.4f}' for k in sure)}"
+            line = f"{_shown(label)}\t{','.join(f'{row[k]:.4f}' for k in sure)}"
+            yield f"{line}\t{_all_of(network, row)}" if has_all else line
+
+
+def _all_of(network: ScoringNetwork, row: Float64[np.ndarray, " C"]) -> str:
+    """Each class with its probability, the likeliest first; those that a lemma cannot have are left out."""
+    likely = sorted(zip(row.tolist(), map(str, network.labels), strict=True), reverse=True)
+    return json.dumps({label: round(p, 4) for p, label in likely if p > 0}, ensure_ascii=False)
 
 
 def worst(network: ScoringNetwork, given: Labelled, rows: Rows) -> Sequence[Example]:
