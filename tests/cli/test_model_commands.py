@@ -67,8 +67,7 @@ def test_a_project_is_begun_trained_measured_and_used(
     data = settings["data"]
     named = [data[name] for name in ("valid", "train", "text") if name in data]
     file = next(f"project/{name}" for name in named if (tmp_path / "project" / str(name)).exists())
-    static = [f"static=project/{data['static']}"] if data.get("static") else []
-    code, out, err = carrousel("evaluate", "run", file, "--json", *static)
+    code, out, err = carrousel("evaluate", "run", file, "--json")
     assert (code, err) == (0, "")
     assert summary["monitor"] in json.loads(out)
     if kind == "language-model":  # which goes on with every line
@@ -79,7 +78,7 @@ def test_a_project_is_begun_trained_measured_and_used(
         rows = [line.split(",") for line in (tmp_path / "project" / "rainfall.csv").read_text().splitlines()]
         coming = [[*row[:-1], "" if row[1].isdigit() and int(row[1]) >= 2_850 else row[-1]] for row in rows]
         (tmp_path / file).write_text("".join(",".join(row) + "\n" for row in coming))
-    code, out, err = carrousel("predict", "run", file, *static)
+    code, out, err = carrousel("predict", "run", file)
     assert (code, err) == (0, "")
     assert out.count("\n") > 1
 

@@ -290,7 +290,7 @@ def test_training_begins_at_the_forecast_that_the_output_is_added_to() -> None:
     np.testing.assert_allclose(made, expected, rtol=1e-5)
 
 
-def test_static_numbers_and_words_are_read() -> None:
+def test_static_numbers_and_words_are_read(tmp_path: Path) -> None:
     columns, fixed = wave(), {"unique_id": ["s1", "s0"], "area": [1.0, 3.0], "soil": ["clay", "sand"]}
     model = Forecaster(**SMALL).fit(columns, static=fixed, verbose=False)
     recipe = own_network(model).recipe
@@ -300,11 +300,20 @@ def test_static_numbers_and_words_are_read() -> None:
     first = model.predict()["forecast"]
     other = model.predict(columns, static={**fixed, "area": [30.0, -5.0]})["forecast"]
     assert (first != other).all()
+    assert (model.predict(columns)["forecast"] == first).all()  # series that were learned from have what they had then
+    model.save_pretrained(tmp_path)
+    again = Forecaster.from_pretrained(tmp_path)
+    assert (again.predict(columns)["forecast"] == first).all()
+    one = {
+        name: [cell for cell, s in zip(cells, columns["unique_id"], strict=True) if s == "s1"]
+        for name, cells in columns.items()
+    }
+    assert (again.predict(one)["forecast"] == first[len(first) // 2 :]).all()
     with pytest.raises(DataError) as caught:
-        model.predict(columns)
+        again.predict(columns | {"unique_id": ["s2" if name == "s1" else name for name in columns["unique_id"]]})
     assert str(caught.value) == (
-        "Forecaster: the network reads the static columns area, soil, expected a table of them. Name it: static=FILE; in "
-        "Python give a pair, series and static table."
+        "Forecaster: the network reads the static columns area, soil, and data has series that it did not learn from, "
+        "expected a table of them. Name it: static=FILE; in Python give a pair, series and static table."
     )
 
 
@@ -314,6 +323,7 @@ def test_a_static_table_is_named_on_the_command_line(tmp_path: Path) -> None:
     model = Forecaster(**SMALL).fit(columns, static=str(static), verbose=False)
     network = own_network(model)
     assert list(KIND.predict(network, columns, static=str(static))) == list(model.predict().lines())
+    assert list(KIND.predict(network, columns)) == list(model.predict().lines())
     found = KIND.evaluate_with(network, columns, {"static": str(static)})
     assert found.figures == model.evaluate((columns, str(static)))
     with pytest.raises(ConfigError) as caught:

@@ -122,8 +122,10 @@ def read_like(
     Args:
         skip_bad: leave out malformed rows of a table; a `SkippedWarning` counts and names them.
 
+    Where it reads static columns and no table of them is given, series that it learned from have those that they had then.
+
     Raises:
-        DataError: it reads static columns, and none were given; or a table of another form.
+        DataError: static columns of a series that it did not learn from, and no table of them; or a table of another form.
     """
     recipe, (table, fixed) = network.recipe, _pair(given)
     if not isinstance(table, SeriesTable):
@@ -136,10 +138,10 @@ def read_like(
         )
     if not recipe.static:
         return table, None
-    if fixed is None:
+    if fixed is None and (fixed := recipe.static_of(table.names)) is None:
         raise DataError(
-            f"{where}: the network reads the static columns {', '.join(recipe.static)}, expected a table of them. Name it: "
-            "static=FILE; in Python give a pair, series and static table."
+            f"{where}: the network reads the static columns {', '.join(recipe.static)}, and {table.source} has series that it did "
+            "not learn from, expected a table of them. Name it: static=FILE; in Python give a pair, series and static table."
         )
     if not isinstance(fixed, Static):
         fixed = read_static(fixed, table.names, recipe.columns.unique_id, where=where, skip_bad=skip_bad)

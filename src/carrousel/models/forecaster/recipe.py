@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,8 @@ class Recipe:
     static: Mapping[str, tuple[float, float] | tuple[str, ...]]
     naive_errors: Mapping[str, float]
     learned_until: int | None
+    known_static: Mapping[str, tuple[float | str, ...]] = field(default_factory=dict[str, tuple[float | str, ...]])
+    """series learned from -> its cells of the static columns, in their order"""
 
     @classmethod
     def fit(cls, table: SeriesTable, static: Static | None, split: Split, model: ModelSettings) -> "Recipe":
@@ -67,7 +69,17 @@ class Recipe:
             static={} if static is None else {name: _fit_static(cells) for name, cells in static.columns.items()},
             naive_errors={name: naive_error(part[:, 0], season) for name, part in zip(names, parts, strict=True)},
             learned_until=split.test_from,
+            known_static={}
+            if static is None or not static.columns
+            else dict(zip(names, zip(*static.columns.values(), strict=True), strict=True)),
         )
+
+    def static_of(self, names: Sequence[str]) -> Static | None:
+        """The static cells of these series, as they were in training; None where one was not there."""
+        if not all(name in self.known_static for name in names):
+            return None
+        cells: list[tuple[Any, ...]] = [self.known_static[name] for name in names]
+        return Static({name: tuple(row[k] for row in cells) for k, name in enumerate(self.static)})
 
     @property
     def past_size(self) -> int:
@@ -123,6 +135,7 @@ class Recipe:
             "static": {name: list(fitted) for name, fitted in self.static.items()},
             "naive_errors": {name: None if math.isnan(error) else error for name, error in self.naive_errors.items()},
             "learned_until": self.learned_until,
+            "known_static": {name: list(cells) for name, cells in self.known_static.items()},
         }
 
     @classmethod
@@ -150,6 +163,9 @@ class Recipe:
             static={name: tuple(fitted) for name, fitted in found["static"].items()},
             naive_errors={name: math.nan if error is None else error for name, error in found["naive_errors"].items()},
             learned_until=found["learned_until"],
+            known_static={
+                name: tuple(cells) for name, cells in found.get("known_static", {}).items()
+            },  # not in older ones
         )
 
 
