@@ -54,7 +54,8 @@ def test_a_mutant_that_reads_its_input_as_it_is_wants_equal_sizes(name: str) -> 
     with pytest.raises(ConfigError) as error:
         Recurrent(name, 3, 6)
     assert str(error.value) == (
-        "H=6 and D=3, expected the same size: the step adds x_t itself to its units. Choose equal sizes."
+        "H=6 and D=3, expected the same size: the step adds x_t itself to its units. Choose equal sizes, "
+        "or map x_t to as many features first (model.input_features)."
     )
 
 

@@ -1,5 +1,6 @@
 """What every kind of model offers: any cell, deep, in both directions, with shortcuts; trained, saved, and read back."""
 
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from carrousel.engine import Program
 from carrousel.errors import ConfigError
 from carrousel.models import (
     KINDS,
+    Autoencoder,
+    Classifier,
     Forecaster,
     LanguageModel,
     LanguageModelNetwork,
@@ -166,15 +169,61 @@ def test_any_cell_does_so_in_compiled_loops(cell: str, material: Material, tmp_p
 
 
 @pytest.mark.parametrize("cell", sorted(ADDS_ITS_INPUT))
-def test_a_cell_that_adds_its_input_reads_embeddings_of_its_size(
-    cell: str, material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Program, "way", no_loops)
+def test_a_cell_that_adds_its_input_says_what_to_set(cell: str, material: Material) -> None:
     with pytest.raises(ConfigError) as caught:
         ForecasterNetwork(material.recipe, forecaster_settings(cell).model)
     assert str(caught.value) == (
-        "H=4 and D=8, expected the same size: the step adds x_t itself to its units. Choose equal sizes."
+        "H=4 and D=8, expected the same size: the step adds x_t itself to its units. Choose equal sizes, or map x_t to as many "
+        "features first (model.input_features)."
     )
+
+
+@pytest.mark.usefixtures("annotations_unchecked")
+@pytest.mark.parametrize("decoder", ["direct", "recursive"])
+@pytest.mark.parametrize("cell", [*sorted(ADDS_ITS_INPUT), "contextual_lstm", "lstm"])
+def test_inputs_are_mapped_to_as_many_features_as_a_cell_asks_for(
+    cell: str, decoder: str, material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Program, "way", no_loops)
+    small: dict[str, Any] = {
+        "cell": cell,
+        "hidden_size": 4,
+        "input_features": 4,
+        "num_layers": 2,
+        "residual": True,
+        "threads": 1,
+    }
+    steps: dict[str, Any] = {"horizon": 2, "context": 3, "season": 4, "updates": 2, "batch_size": 4}
+    columns: dict[str, Any] = {"ds": list(range(60)), "y": np.sin(np.arange(60)).tolist(), "plan": list(range(60))}
+    series, labels = [np.arange(40.0)[:, None] * k for k in (1, 2, 3, 4)] * 3, ["a", "b"] * 6
+    fitted: list[tuple[Any, Any, Any]] = [
+        (Forecaster(decoder=decoder, future=("plan",), **small, **steps), (columns,), {"verbose": False}),
+        (Autoencoder(window=5, stride=3, horizon=2, epochs=1, **small), (series,), {}),
+        (Classifier(bidirectional=False, epochs=1, **small), (series, labels), {}),
+    ]
+    for model, data, options in fitted:
+        model.fit(*data, **options)
+        model.save_pretrained(tmp_path)
+        assert any("map" in name for name in model.network.state_dict())
+        given = data if len(data) == 2 else data[0]
+        comes_back: Callable[[Path], Any] = type(model).from_pretrained
+        assert comes_back(tmp_path).evaluate(given) == pytest.approx(model.evaluate(given), nan_ok=True)
+
+
+@pytest.mark.tiny
+def test_texts_have_embeddings_in_place_of_a_map() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Classifier(input_features=4).fit(["good soup", "bad soup"] * 10, ["yes", "no"] * 10)
+    assert str(caught.value) == (
+        "Classifier: model.input_features is 4, expected null for texts, whose words have embeddings. Set model.embedding_size."
+    )
+
+
+@pytest.mark.parametrize("cell", sorted(ADDS_ITS_INPUT))
+def test_a_cell_that_adds_its_input_reads_embeddings_of_its_size(
+    cell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Program, "way", no_loops)
     network = LanguageModelNetwork(CharVocabulary.of("abc"), cell, 4, 4, num_layers=2, residual=True)
     read = torch.tensor([[1, 2], [0, 1], [2, 2]])
     network(read)[0].sum().backward()

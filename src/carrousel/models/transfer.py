@@ -46,6 +46,11 @@ class Reading:
         return names if self.layers and len(names) == self.layers[0].input_size else []
 
 
+def mapped_names(kind: str, size: int) -> list[str]:
+    """Names of what a learned matrix makes of a network's inputs: they mean nothing to a network of another kind."""
+    return [f"input {k + 1} of {size} that a {kind} made" for k in range(size)]
+
+
 @torch.no_grad()
 def transfer(source: Reading, target: Reading, where: str = "transfer") -> list[str]:
     """Copy what fits, and say what it was.

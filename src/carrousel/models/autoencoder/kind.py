@@ -282,7 +282,7 @@ def _columns(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndar
 
 def _gates(network: AutoencoderNetwork, series: Series) -> dict[str, Any]:
     z, _ = _tensors(network, series, windows_of(series, network.window, network.window)[:1])
-    return gates_of(network.encoder, z, [str(step) for step in range(len(z))])
+    return gates_of(network.encoder, network.map(z), [str(step) for step in range(len(z))])
 
 
 def _place(series: Series, k: int, start: int) -> str:

@@ -17,7 +17,7 @@ from carrousel.layers.draw import Draw
 from carrousel.models.bridge import Bridge
 from carrousel.models.encoder import numbered
 from carrousel.models.network import Network
-from carrousel.models.transfer import Reading
+from carrousel.models.transfer import Reading, mapped_names
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class AutoencoderNetwork(Network):
         bidirectional: the encoder reads the window from its end as well. The decoders, of one direction, start from the last states
             of both, mapped to one of hidden_size units by a learned matrix for each field. What a horizon predicts lies after all
             that either direction reads.
+        input_features: that a learned matrix makes of the channels before the encoder; the decoders read as many zeros. None for
+            the channels as they are.
         columns: what the columns of a table are called in which its series stand: columns, series and label.
         smoothing: steps around each over which errors are averaged into its score; 1 for none.
         sizes: further sizes of the cell.
@@ -80,6 +82,7 @@ class AutoencoderNetwork(Network):
         smoothing: int = 1,
         residual: bool = False,
         bidirectional: bool = False,
+        input_features: int | None = None,
         **sizes: int,
     ) -> None:
         super().__init__()
@@ -93,10 +96,12 @@ class AutoencoderNetwork(Network):
             rest: dict[str, Any] = {"dropout": dropout, "init": init, "residual": residual, **sizes}
             return Recurrent(self.cell, input_size, hidden_size, num_layers, bidirectional, **rest)
 
-        self.encoder = layers(len(self.means), bidirectional=bidirectional)
-        self.decoder = layers(1)
+        self.input_features = input_features
+        self.map = nn.Linear(len(self.means), input_features) if input_features else nn.Identity()
+        self.encoder = layers(input_features or len(self.means), bidirectional=bidirectional)
+        self.decoder = layers(input_features or 1)
         self.output = nn.Linear(self.decoder.output_size, len(self.means))
-        self.predictor = layers(1) if horizon else None
+        self.predictor = layers(input_features or 1) if horizon else None
         self.predicted = nn.Linear(self.decoder.output_size, len(self.means)) if horizon else None
         self.bridge = None
         if bidirectional:
@@ -120,7 +125,7 @@ class AutoencoderNetwork(Network):
             lengths: valid steps of each row.
             draw: the random numbers of dropout, which is on while training; when left out, torch's own.
         """
-        _, state = self.encoder(x, lengths=lengths, draw=draw)
+        _, state = self.encoder(self.map(x), lengths=lengths, draw=draw)
         return state if self.bridge is None else self.bridge(state)
 
     def forward(
@@ -136,7 +141,7 @@ class AutoencoderNetwork(Network):
         state = self.encode(x, lengths, draw)
         draws = [None if draw is None else numbered(draw, k) for k in (1, 2)]
         steps, batch = x.shape[0], x.shape[1]
-        nothing = x.new_zeros((steps, batch, 1))
+        nothing = x.new_zeros((steps, batch, self.decoder.input_size))
         written, _ = self.decoder(nothing, state, draw=draws[0])
         backwards = self.output(written)
         ends = torch.full((batch,), steps, device=x.device) if lengths is None else lengths.to(x.device)
@@ -145,7 +150,7 @@ class AutoencoderNetwork(Network):
         forwards = backwards.gather(0, place[:, :, None].expand(backwards.shape))
         if self.predictor is None or self.predicted is None:
             return forwards, x.new_zeros((0, batch, x.shape[2]))
-        after, _ = self.predictor(nothing.new_zeros((self.horizon, batch, 1)), state, draw=draws[1])
+        after, _ = self.predictor(nothing.new_zeros((self.horizon, *nothing.shape[1:])), state, draw=draws[1])
         return forwards, self.predicted(after)
 
     def errors(self, x: Float[Tensor, "T B D"], lengths: Int[Tensor, " B"]) -> Float[Tensor, "T B"]:
@@ -162,7 +167,9 @@ class AutoencoderNetwork(Network):
 
     def reading(self) -> Reading:
         """As `Network.reading`: of the encoder."""
-        return Reading([self.encoder], inputs=self.columns.columns or ())
+        features = self.input_features
+        names = self.columns.columns or () if features is None else mapped_names(self.kind, features)
+        return Reading([self.encoder], inputs=names)
 
     def config(self) -> dict[str, Any]:
         """As `Network.config`."""
@@ -176,6 +183,7 @@ class AutoencoderNetwork(Network):
             "num_layers": self.encoder.num_layers,
             "residual": self.encoder.residual,
             "bidirectional": self.encoder.bidirectional,
+            "input_features": self.input_features,
             "dropout": self.encoder.dropout,
             "columns": asdict(self.columns),
             "smoothing": self.smoothing,
@@ -191,5 +199,6 @@ class AutoencoderNetwork(Network):
             "smoothing": config.get("smoothing", 1),
             "residual": config.get("residual", False),
             "bidirectional": config.get("bidirectional", False),
+            "input_features": config.get("input_features"),
         }  # older models have none of them
         return cls(**given, **later, cell=cell or config["cell"], **config["sizes"])

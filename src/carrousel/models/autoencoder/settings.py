@@ -36,6 +36,8 @@ class AutoencoderModelSettings(RecurrentSettings):
     """units in a layer: all that is known of a window passes through its state"""
     bidirectional: bool = False
     """read a window in both directions; decoders start from the states of both, mapped to one"""
+    input_features: int | None = Field(default=None, ge=1)
+    """features that a learned matrix makes of the inputs first; mut1 and sru ask for as many as hidden_size. null for none"""
     residual: bool = False
     """add the input of a layer to its output, from the second layer on"""
     horizon: int = Field(default=0, ge=0)

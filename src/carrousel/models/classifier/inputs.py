@@ -122,19 +122,32 @@ class SeriesInput(nn.Module):
         means, deviations: of the channels in the training data; a channel that never changes keeps deviation 1.
         noise: standard deviation of the noise added while training.
         missing: what a missing value (NaN) is read as: "mean", the channel's mean; with "refuse" there must be none.
+        features: that a learned matrix makes of the channels; None for the channels as they are.
     """
 
     def __init__(
-        self, means: Sequence[float], deviations: Sequence[float], noise: float = 0.0, missing: str = "refuse"
+        self,
+        means: Sequence[float],
+        deviations: Sequence[float],
+        noise: float = 0.0,
+        missing: str = "refuse",
+        features: int | None = None,
     ) -> None:
         super().__init__()
         self.means, self.deviations, self.noise, self.missing = list(means), list(deviations), noise, missing
-        self.size = len(self.means)
+        self.size = features or len(self.means)
+        self.map = nn.Linear(len(self.means), features) if features else None
         self.register_buffer("mean", torch.tensor(self.means), persistent=False)
         self.register_buffer("deviation", torch.tensor(self.deviations), persistent=False)
 
     @classmethod
-    def of(cls, series: Iterable[Float[np.ndarray, "..."]], noise: float = 0.0, missing: str = "refuse") -> Self:
+    def of(
+        cls,
+        series: Iterable[Float[np.ndarray, "..."]],
+        noise: float = 0.0,
+        missing: str = "refuse",
+        features: int | None = None,
+    ) -> Self:
         """With the statistics of these series (T, D), of which a few are in memory at a time; they are asked for twice."""
         counts, sums = np.int64(0), np.float64(0.0)
         for values, is_there in _pieces(series):
@@ -144,7 +157,7 @@ class SeriesInput(nn.Module):
         for values, is_there in _pieces(series):
             squares = squares + np.where(is_there, (values - means) ** 2, 0.0).sum(0)
         deviations = np.sqrt(squares / counts)
-        return cls(means.tolist(), np.where(deviations > 0, deviations, 1.0).tolist(), noise, missing)
+        return cls(means.tolist(), np.where(deviations > 0, deviations, 1.0).tolist(), noise, missing, features)
 
     def words(self, values: Float[Tensor, "T D"]) -> list[str]:
         """The number of each step."""
@@ -155,11 +168,12 @@ class SeriesInput(nn.Module):
         values = (series.values - np.array(self.means)) / np.array(self.deviations)
         return Ragged(np.nan_to_num(values, nan=0.0), series.offsets)
 
-    def forward(self, x: Float[Tensor, "T B D"], draw: Draw) -> Float[Tensor, "T B D"]:
-        """The standardised channels, with noise while training."""
+    def forward(self, x: Float[Tensor, "T B D"], draw: Draw) -> Float[Tensor, "T B F"]:
+        """The standardised channels, with noise while training, or what the matrix makes of them."""
         mean, deviation = self.get_buffer("mean"), self.get_buffer("deviation")
         x = torch.nan_to_num((x.to(mean.dtype) - mean) / deviation, nan=0.0)
-        return x + self.noise * normal(draw, "noise", x) if self.training and self.noise else x
+        x = x + self.noise * normal(draw, "noise", x) if self.training and self.noise else x
+        return x if self.map is None else self.map(x)
 
     def config(self) -> dict[str, Any]:
         """What `of_config` needs."""
@@ -169,6 +183,7 @@ class SeriesInput(nn.Module):
             "deviations": self.deviations,
             "noise": self.noise,
             "missing": self.missing,
+            "features": None if self.map is None else self.size,
         }
 
 

@@ -51,6 +51,11 @@ class ClassifierKind(ScoringKind[ClassifierSettings]):
         model = settings.model
         given = model.model_dump(include={"cell", "pooling", "average_size", "num_masks", *SIZES})
         if train.is_text:
+            if model.input_features is not None:
+                raise ConfigError(
+                    f"{where}: model.input_features is {model.input_features}, expected null for texts, whose words have embeddings. "
+                    "Set model.embedding_size."
+                )
             data = settings.data
             texts = (split(text, data.unit, data.lowercase) for text in cast(Sequence[Text], train.sequences))
             read = text_input(data, model, texts, data.unit, where)
@@ -95,7 +100,10 @@ def _series_input(settings: ClassifierSettings, train: Labelled, where: str) -> 
                 f"{where}: {section}.{name} is {value}, expected none, since {train.source} has series. Leave it out."
             )
     return SeriesInput.of(
-        cast(Sequence[np.ndarray], train.sequences), settings.model.input_noise, settings.data.missing
+        cast(Sequence[np.ndarray], train.sequences),
+        settings.model.input_noise,
+        settings.data.missing,
+        settings.model.input_features,
     )
 
 

@@ -23,7 +23,7 @@ from carrousel.models.classifier.sequences import Label, Labelled
 from carrousel.models.classifier.targets import targets_of
 from carrousel.models.continued import NamedRows
 from carrousel.models.encoder import Encoder, RowDropout, numbered
-from carrousel.models.transfer import Reading
+from carrousel.models.transfer import Reading, mapped_names
 
 SIZES = ("hidden_size", "num_layers", "bidirectional", "residual", "dropout", "forget_bias", "sizes")
 """Settings that go to the `Encoder` as they are."""
@@ -148,7 +148,7 @@ class ClassifierNetwork(ScoringNetwork):
         layers = [cast(Recurrent, layer) for layer in self.encoder.layers]
         if isinstance(self.read, TextInput):
             return Reading(layers, self.read.embedding, self.read.tokens.strings)
-        return Reading(layers)
+        return Reading(layers, inputs=() if self.read.map is None else mapped_names(self.kind, self.read.size))
 
     def named_rows(self) -> NamedRows:
         """As `Network.named_rows`."""
@@ -183,9 +183,9 @@ def _checked(read: SeriesInput, given: Labelled, where: str) -> Ragged:
             f"{where}: {given.source} has texts, expected series, which the network was trained on. Give series."
         )
     num_channels = given.sequences.values.shape[1]
-    if num_channels != read.size:
+    if num_channels != len(read.means):
         raise DataError(
-            f"{where}: {given.source} has {num_channels} channels, expected {read.size}, as the network was trained on. "
+            f"{where}: {given.source} has {num_channels} channels, expected {len(read.means)}, as the network was trained on. "
             "Give the same channels."
         )
     _refuse_gaps(given, read.missing, where)

@@ -64,6 +64,8 @@ class TextModelSettings(RecurrentSettings):
 class ClassifierModelSettings(TextModelSettings):
     """What is trained."""
 
+    input_features: int | None = Field(default=None, ge=1)
+    """features that a learned matrix makes of a series first; mut1 and sru ask for as many as hidden_size. null for none"""
     bidirectional: bool = True
     """read the sequence backwards, too"""
     pooling: Literal["last", "mean", "max", "attention"] = "last"

@@ -23,7 +23,7 @@ from carrousel.models.forecaster.panel import Batch
 from carrousel.models.forecaster.recipe import Recipe
 from carrousel.models.forecaster.settings import ModelSettings
 from carrousel.models.network import Network
-from carrousel.models.transfer import Reading
+from carrousel.models.transfer import Reading, mapped_names
 
 POINTS = {"median": "absolute", "mean": "squared"}
 
@@ -63,12 +63,16 @@ class ForecasterNetwork(Network):
         _check_inputs(recipe, model)
         num_fixed = recipe.future_size + recipe.static_size
         input_size = 2 * model.reads_target + num_fixed
-        self.encoder = self._layers(input_size + recipe.past_size, model.num_layers, bidirectional=model.bidirectional)
+        self.encoder_map, encoder_size = self._map(input_size + recipe.past_size)
+        self.encoder = self._layers(encoder_size, model.num_layers, bidirectional=model.bidirectional)
         size, self.bridge = self.encoder.output_size, None
+        self.decoder_map: nn.Module | None = None  # the encoder's goes on, too
         if not self.is_recursive:
-            self.decoder = self._layers(size + num_fixed + model.reads_target, 1)
+            self.decoder_map, decoder_size = self._map(size + num_fixed + model.reads_target)
+            self.decoder = self._layers(decoder_size, 1)
         elif model.bidirectional:
-            self.decoder = self._layers(input_size, model.num_layers)
+            self.decoder_map, decoder_size = self._map(input_size)
+            self.decoder = self._layers(decoder_size, model.num_layers)
             self.bridge = Bridge(self.encoder, self.decoder, True, self.kind, "Set model.bidirectional=false.")
         else:
             self.decoder = None  # the encoder goes on
@@ -95,7 +99,7 @@ class ForecasterNetwork(Network):
             before = torch.cat([_last(batch.y, batch)[None], batch.target[:-1]])
             seen = torch.cat([_last(batch.seen, batch)[None], batch.weight[:-1]])
             x = self._inputs(before, seen, batch.ahead[:, :, :0], batch.ahead, batch.static)
-            out, _ = layers(x, state, draw=after)
+            out, _ = layers(self._mapped(x), state, draw=after)
             start = self._start(before, batch.naive)
         else:
             assert self.decoder is not None
@@ -105,7 +109,7 @@ class ForecasterNetwork(Network):
             x = torch.cat(
                 [self.context_dropout(summary, draw), batch.ahead, _along(batch.static, batch.ahead), naive], -1
             )
-            out, _ = self.decoder(x, draw=after)
+            out, _ = self.decoder(self._mapped(x), draw=after)
             start = self._start(_last(batch.y, batch).expand_as(batch.naive), batch.naive)
         return self.head.shift(self.head(self.output_dropout(out, draw)), start)
 
@@ -114,7 +118,7 @@ class ForecasterNetwork(Network):
         y, seen = batch.y, batch.seen
         if self.decoder is None:
             y, seen = (torch.cat([torch.zeros_like(part[:1]), part[:-1]]) for part in (y, seen))
-        return self._inputs(y, seen, batch.past, batch.known, batch.static)
+        return self.encoder_map(self._inputs(y, seen, batch.past, batch.known, batch.static))
 
     def loss(self, batch: Batch, draw: Draw | None = None) -> Tensor:
         """Mean loss over all observed steps of the horizon; 0 where none was observed. Arguments as `forward`."""
@@ -135,7 +139,8 @@ class ForecasterNetwork(Network):
         seen, path = _last(batch.seen, batch).repeat_interleave(num_samples)[None], list[Tensor]()
         for step in range(horizon):
             here = ahead[step : step + 1]
-            out, state = layers(self._inputs(before, seen, here[:, :, :0], here, static), state)
+            x = self._inputs(before, seen, here[:, :, :0], here, static)
+            out, state = layers(self._mapped(x), state)
             params = self.head.shift(self.head(out), self._start(before, naive[step : step + 1]))
             before, seen = self.head.sample(params, generator), torch.ones_like(before)
             path.append(before)
@@ -143,7 +148,9 @@ class ForecasterNetwork(Network):
 
     def reading(self) -> Reading:
         """As `Network.reading`: of what reads the context."""
-        return Reading([self.encoder], inputs=self.recipe.inputs(self.model.reads_target))
+        features = self.model.input_features
+        names = self.recipe.inputs(self.model.reads_target) if features is None else mapped_names(self.kind, features)
+        return Reading([self.encoder], inputs=names)
 
     def meaning(self) -> dict[str, Any]:
         """As `Network.meaning`: not the names of series, and not what their table's other columns are called."""
@@ -161,6 +168,15 @@ class ForecasterNetwork(Network):
         known = {} if cell is None else {"cell": "lstm"}  # a name that the settings know
         model = ModelSettings.model_validate({**config["model"], **known})
         return cls(Recipe.from_dict(config["recipe"]), model, cell)
+
+    def _map(self, input_size: int) -> tuple[nn.Module, int]:
+        """What inputs go through before the first layer, and the features that it gives."""
+        features = self.model.input_features
+        return (nn.Identity(), input_size) if features is None else (nn.Linear(input_size, features), features)
+
+    def _mapped(self, x: Float[Tensor, "horizon B D"]) -> Float[Tensor, "horizon B F"]:
+        """What runs over the horizon reads this of its inputs."""
+        return self.encoder_map(x) if self.decoder_map is None else self.decoder_map(x)
 
     def _layers(self, input_size: int, num_layers: int, *, bidirectional: bool = False) -> Recurrent:
         model = self.model

@@ -59,6 +59,8 @@ class ModelSettings(RecurrentSettings):
     """probability with which a feature is zeroed while training: between layers, outputs"""
     bidirectional: bool = False
     """read the context in both directions; a recursive decoder then has layers of its own, which start from the states of both"""
+    input_features: int | None = Field(default=None, ge=1)
+    """features that a learned matrix makes of the inputs first; mut1 and sru ask for as many as hidden_size. null for none"""
     residual: bool = False
     """add the input of a layer to its output, from the second layer on"""
     horizon: int = Field(default=24, ge=1)
