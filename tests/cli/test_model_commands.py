@@ -10,14 +10,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from carrousel import Recurrent
 from carrousel.cli import main
 from carrousel.models import KINDS, find_kind
+from carrousel.models.samples import sample_names
 
 Command = Callable[..., tuple[int, str, str]]
 
 FEW = ["model.hidden_size=4", "train.updates=2", "train.evaluate_every=2", "train.threads=1"]
 KINDS_NAMED = f"Kinds: {', '.join(KINDS)}."
+SAMPLES = [(kind, sample) for kind in KINDS for sample in ("", *sample_names(kind))]
 
 
 @pytest.fixture
@@ -34,11 +35,15 @@ def carrousel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     return run
 
 
-@pytest.mark.parametrize("kind", list(KINDS))
-def test_a_project_is_begun_trained_measured_and_used(carrousel: Command, tmp_path: Path, kind: str) -> None:
-    code, out, err = carrousel("new", kind, "project")
+@pytest.mark.parametrize(("kind", "sample"), SAMPLES)
+def test_a_project_is_begun_trained_measured_and_used(
+    carrousel: Command, tmp_path: Path, kind: str, sample: str
+) -> None:
+    code, out, err = carrousel("new", kind, "project", *(["--sample", sample] if sample else []))
     assert (code, err) == (0, "")
-    assert out.splitlines()[-1] == f"To train: carrousel train project/{kind}.yaml"
+    others = " or ".join(name for name in sample_names(kind) if name != sample)
+    last = [f"Other data: carrousel new {kind} DIR --sample {others}"] if others else []
+    assert out.splitlines()[-1 - len(last) :] == [f"To train: carrousel train project/{kind}.yaml", *last]
     settings = yaml.safe_load((tmp_path / "project" / f"{kind}.yaml").read_text())
     assert settings["kind"] == kind
 
@@ -86,6 +91,9 @@ def test_settings_and_their_schema_can_be_listed(carrousel: Command, kind: str) 
 
 BAD_INPUT = [
     (["new", "taggr"], f"new: unknown kind of model 'taggr'. Did you mean 'tagger'? {KINDS_NAMED}"),
+    (["new", "tagger", "--sample", "name"], "new: unknown sample 'name' of tagger. Did you mean 'names'? Its samples: names."),
+    (["new", "forecaster", "--sample", "wind"], "new: unknown sample 'wind' of forecaster. Its samples: none but the first, which "
+     "needs no name."),
     (["new", "tagger", "mine"], "new: mine/tagger.yaml already exists, expected a folder without it. Name another folder."),
     (["new", "tagger", "mine/tagger.yaml/x"], "new: mine/tagger.yaml/x cannot be made (Not a directory), expected a folder to "
      "write to. Name another."),
@@ -132,19 +140,6 @@ def test_a_link_does_not_lead_out_of_the_folder_either(carrousel: Command, tmp_p
     assert "data.train is link/secret.conllu, which lies outside inside, expected a path inside" in err
 
 
-@pytest.mark.parametrize(
-    "kind", ["language-model", "forecaster", "autoencoder"]
-)  # the others have an `Encoder`, tested alone
-def test_deep_residual_layers_are_trained_and_read_back(carrousel: Command, tmp_path: Path, kind: str) -> None:
-    carrousel("new", kind, "project")
-    deep = ["model.num_layers=2", "model.residual=true", "model.cell=gru"]
-    assert carrousel("train", f"project/{kind}.yaml", *FEW, *deep, "--run", "run")[::2] == (0, "")
-    network = find_kind(kind).load(tmp_path / "run", "test")
-    layers = [module for module in network.modules() if isinstance(module, Recurrent)]
-    assert layers
-    assert all(layer.residual for layer in layers)
-
-
 def test_malformed_lines_end_a_run_unless_they_are_skipped(carrousel: Command, tmp_path: Path) -> None:
     (tmp_path / "pairs.tsv").write_text("ab\tBA\nbad\n" + "abc\tCBA\nb\tB\n" * 10)
     (tmp_path / "mine.yaml").write_text("kind: seq2seq\ndata: {train: pairs.tsv}\n")
@@ -163,3 +158,22 @@ def test_malformed_lines_end_a_run_unless_they_are_skipped(carrousel: Command, t
         code, out, err = carrousel("data", "check", "pairs.tsv", *given)
         assert (code, err) == (0, "")
         assert f"1 malformed line was skipped: {fault}" in out
+
+
+def test_the_data_of_a_settings_file_is_looked_at_as_the_file_says(carrousel: Command) -> None:
+    assert carrousel("new", "classifier", "p")[0] == 0
+    code, out, err = carrousel("data", "check", "p/classifier.yaml", "data.min_count=2")
+    assert (code, err, out.splitlines()[0]) == (
+        0, "", "p/languages.tsv: a table of texts and labels, for the kind classifier",
+    )  # fmt: skip
+    assert "naive Bayes" in out
+    code, out, err = carrousel("data", "check", "p/classifier.yaml", "--kind", "tagger")
+    assert (code, out, err) == (
+        2, "", "carrousel: check: p/classifier.yaml is given with --kind or --valid, expected it alone: a settings file says what "
+        "its data is for and what is held out. Leave them out, or give the file of data.\n",
+    )  # fmt: skip
+    code, out, err = carrousel("data", "check", "p/languages.tsv", "data.min_count=2")
+    assert (code, out, err) == (
+        2, "", "carrousel: check: 'data.min_count=2' is given with p/languages.tsv, which is no settings file (.yaml), expected a "
+        "file of data alone. Leave it out.\n",
+    )  # fmt: skip

@@ -115,8 +115,8 @@ def test_a_cluster_without_features_is_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         AdaptiveSoftmax(8, 7, cutoffs=(2, 4))
     assert str(caught.value) == (
-        "AdaptiveSoftmax: the last of 2 clusters would see 8 / 4^2 features, expected at least 1. Give fewer "
-        "cutoffs, or a lower divisor."
+        "AdaptiveSoftmax: the last of 2 clusters would see 8 / 4^2 features, expected 1 to 8. Give fewer cutoffs, "
+        "or another divisor."
     )
 
 

@@ -278,12 +278,3 @@ def test_with_residual_a_layer_adds_what_it_reads_where_it_fits(bidirectional: b
     torch.testing.assert_close(y, third + (second + first), rtol=0, atol=0)
     torch.testing.assert_close(state.h, torch.cat([s0.h, s1.h, s2.h]), rtol=0, atol=0)
     assert "residual=True" in repr(deep)
-
-
-def test_with_residual_there_is_no_stream() -> None:
-    with pytest.raises(ConfigError) as caught:
-        lstm(num_layers=2, residual=True).stream()
-    assert str(caught.value) == (
-        "Recurrent: the layer has residual=True, expected False: a step goes through all layers at once, without shortcuts. Call "
-        "the layer itself with one step and the state before it."
-    )

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 import carrousel
 from carrousel import Recurrent
-from carrousel.engine import SlowPathWarning
+from carrousel.cells import CELLS
+from carrousel.engine import Program, SlowPathWarning
+from carrousel.engine import stream as engine_stream
 from carrousel.errors import ConfigError, ShapeError
 from carrousel.layers.stream import Stream
 
@@ -168,6 +170,65 @@ def test_the_drop_in_layers_stream_and_give_their_own_states(kind: type[Any], ch
     torch.testing.assert_close(
         layer.stream(3, last).step(X[0]), layer(X[:1].transpose(0, 1), last)[0][:, 0].detach(), rtol=0, atol=1e-12
     )
+
+
+RESIDUAL = ["lstm", "gru_reset_before", "sru", "lstm_1997", "lie_group", "scrn"]
+"""One state and several, matrices among them, a step that adds its input itself, outputs longer than the units."""
+
+
+@pytest.mark.parametrize("cell", RESIDUAL)
+@pytest.mark.parametrize("input_size", [4, 6])
+def test_a_stream_has_the_shortcuts_of_its_layer(cell: str, input_size: int) -> None:
+    streams_as_it_runs(cell, input_size, 3)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("cell", sorted(set(CELLS) - set(RESIDUAL)))
+def test_any_cell_streams_with_shortcuts(cell: str) -> None:
+    for num_layers in (1, 3):
+        streams_as_it_runs(cell, 6, num_layers)
+
+
+@pytest.mark.usefixtures("annotations_unchecked")
+@pytest.mark.parametrize("cell", sorted(CELLS))
+def test_any_cell_streams_with_shortcuts_where_there_is_no_loop(cell: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_loops(*_: Any, **__: Any) -> tuple[str, str]:
+        return "interpret", ""
+
+    def unsuitable(_: Tensor) -> str:
+        return "a test wants it so"
+
+    def say_nothing(*_: str) -> None:
+        return
+
+    monkeypatch.setattr(engine_stream, "_unsuitable", unsuitable)
+    monkeypatch.setattr(engine_stream, "announce", say_nothing)
+    monkeypatch.setattr(Program, "way", no_loops)
+    streams_as_it_runs(cell, 6, 3)
+
+
+def streams_as_it_runs(cell: str, input_size: int, num_layers: int) -> None:
+    """Steps of layers with shortcuts are what the layers give for the whole sequence, from a state that is not zero."""
+    torch.manual_seed(5)
+    if CELLS[cell].noise_axes:
+        with pytest.raises(ConfigError, match=rf"^Recurrent: stream\(\) of {cell}, whose step draws random numbers "):
+            Recurrent(cell, input_size, 6, num_layers, residual=True).stream()
+        return
+    if "H" in CELLS[cell].derived:
+        input_size = 6
+    x = torch.randn(9, 3, input_size, dtype=torch.float64)
+    layer = Recurrent(cell, input_size, 6, num_layers, dtype=torch.float64, residual=True, dropout=0.4).eval()
+    _, state = layer(x)
+    y, last = layer(x, state)
+    plain = Recurrent(cell, input_size, 6, num_layers, dtype=torch.float64).eval()
+    plain.load_state_dict(layer.state_dict())
+    has_shortcut = num_layers > 1 or layer.output_size == input_size
+    assert torch.equal(y, plain(x, state)[0]) != has_shortcut
+    stream = layer.stream(3, state)
+    parts = [stream.step(x[0])[None], stream.push(x[1:8]), stream.step(x[8])[None]]
+    torch.testing.assert_close(torch.cat(parts), y.detach(), rtol=1e-10, atol=1e-10)
+    for got, expected in zip(stream.state(), last, strict=True):
+        torch.testing.assert_close(got, expected.detach(), rtol=1e-10, atol=1e-10)
 
 
 def test_a_stream_in_bfloat16_is_slow_and_says_so() -> None:

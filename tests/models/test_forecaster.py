@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from carrousel.data.readers.static import Static
 from carrousel.data.windows import Windows
 from carrousel.errors import ConfigError, DataError
 from carrousel.models.forecaster import KIND, Forecaster, ForecasterNetwork, ForecasterSettings
+from carrousel.models.forecaster.backtest import cross_validate
 from carrousel.models.forecaster.baselines import baselines
-from carrousel.models.forecaster.forecasts import Forecasts, forecast
+from carrousel.models.forecaster.figures_table import in_order
+from carrousel.models.forecaster.forecasts import Forecasts, forecast, measure_baselines
 from carrousel.models.forecaster.material import Material
 from carrousel.models.forecaster.panel import Panel, fill_forward, fill_seasons
 from carrousel.models.network import Network
@@ -176,9 +179,10 @@ def test_a_forecast_does_not_see_its_own_horizon(decoder: str) -> None:
 
 
 @pytest.mark.parametrize("decoder", ["direct", "recursive"])
-@pytest.mark.parametrize("cell", ["lstm", "gru", "elman"])
-def test_a_window_forecasts_the_same_alone_and_among_shorter_ones(decoder: str, cell: str) -> None:
+@pytest.mark.parametrize(("cell", "bidirectional"), [("lstm", False), ("gru", False), ("elman", False), ("lstm", True)])
+def test_a_window_forecasts_the_same_alone_and_among_shorter_ones(decoder: str, cell: str, bidirectional: bool) -> None:
     settings: dict[str, Any] = {"decoder": decoder, "cell": cell, "min_context": 3, "head": "median", "num_layers": 2}
+    settings["bidirectional"] = bidirectional
     found = material(**settings)
     network = network_of(found, **settings)
     windows = Windows(found.panel.offsets, 8, 3, min_context=3)
@@ -189,8 +193,10 @@ def test_a_window_forecasts_the_same_alone_and_among_shorter_ones(decoder: str, 
         np.testing.assert_allclose(together[:, k], alone, rtol=1e-5)
 
 
-def test_a_recursive_point_forecast_is_the_network_fed_with_its_own_steps() -> None:
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_recursive_point_forecast_is_the_network_fed_with_its_own_steps(bidirectional: bool) -> None:
     settings: dict[str, Any] = {"decoder": "recursive", "head": "median", "start_from": "last"}
+    settings["bidirectional"] = bidirectional
     found = material(**settings)
     network = network_of(found, **settings)
     batch = found.panel.batch(found.learned, np.arange(5))
@@ -307,11 +313,14 @@ def test_a_static_table_is_named_on_the_command_line(tmp_path: Path) -> None:
     model = Forecaster(**SMALL).fit(columns, static=str(static), verbose=False)
     network = own_network(model)
     assert list(KIND.predict(network, columns, static=str(static))) == list(model.predict().lines())
-    assert KIND.evaluate_with(network, columns, {"static": str(static)}) == model.evaluate((columns, str(static)))
+    found = KIND.evaluate_with(network, columns, {"static": str(static)})
+    assert found.figures == model.evaluate((columns, str(static)))
     with pytest.raises(ConfigError) as caught:
         KIND.evaluate_with(network, columns, {"statik": str(static)})
     assert (
-        str(caught.value) == "evaluate: unknown option 'statik', expected static. Did you mean 'static'? Leave it out."
+        str(caught.value)
+        == "evaluate: unknown option 'statik', expected one of static, each, windows, step. Did you mean "
+        "'static'? Leave it out."
     )
 
 
@@ -391,6 +400,130 @@ def test_cross_validation_learns_from_what_lies_before_each_date() -> None:
     assert again["forecast"][6:].tolist() != made["forecast"][6:].tolist()
 
 
+def test_a_back_test_of_a_trained_network_is_that_of_cross_validation() -> None:
+    columns = wave()
+    model = Forecaster(**SMALL).fit(columns, verbose=False)
+    network = own_network(model)
+    found = KIND.evaluate_with(network, columns, {"windows": 2, "step": 4})
+
+    def as_it_is(table: SeriesTable, static: Static | None) -> ForecasterNetwork:
+        return network
+
+    apart = cross_validate(as_it_is, table(columns), None, 3, 2, 4, False, None, "test")
+    assert list(found.parts) == ["from 73", "from 77"]
+    assert list(found.parts["from 73"]) == ["this model", "persistence", "seasonal-naive", "drift", "mean"]
+    assert found.figures == in_order(apart.figures["model"])
+    assert found.baselines["drift"] == in_order(apart.figures["drift"])
+    errors = np.abs(apart["y"] - apart["forecast"])
+    assert found.parts["from 77"]["this model"]["mae"] == pytest.approx(errors[6:].mean())
+    assert found.figures["mae"] == pytest.approx(errors.mean())
+    assert found.notes == ["Not retrained: the network as it is forecasts 3 steps from 2 dates, 4 steps apart."]
+    one = KIND.evaluate_with(network, columns, {"windows": 1})
+    assert one.figures == KIND.evaluate_with(network, columns, {"windows": 1, "step": 9}).figures
+    assert one.notes == ["Not retrained: the network as it is forecasts 3 steps from 1 date."]
+
+
+def test_a_back_test_does_not_forecast_what_was_learned() -> None:
+    columns = wave()
+    network = own_network(Forecaster(**SMALL).fit(columns, verbose=False))
+    until = network.recipe.learned_until
+    assert until == 72
+    for options, message in (
+        ({"windows": 3}, "evaluate: the first of 3 windows begins at 71, expected all from 72 on: the network learned from what "
+         "lies before. Ask for windows=2, or train with a larger data.test."),
+        ({"windows": 1, "step": 0}, "evaluate: step is 0, expected at least 1. Give a positive step."),
+        ({"windows": 0}, "evaluate: windows is 0, expected at least 1. Give a positive windows."),
+        ({"step": 3}, "evaluate: step is given without windows, expected both. Say how many: windows=5"),
+        ({"windows": 1.5}, "evaluate: windows is 1.5, expected a whole number. Mend it."),
+        ({"windows": 30}, "evaluate: 30 windows of 3 steps, 3 apart, need 92 steps, expected at most 80, which the series have. "
+         "Ask for fewer windows."),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError) as caught:
+            KIND.evaluate_with(network, columns, options)
+        assert str(caught.value) == message
+    early = {
+        name: [cell for cell, ds in zip(cells, columns["ds"], strict=True) if ds < 60]
+        for name, cells in columns.items()
+    }
+    with pytest.raises(ConfigError) as caught:
+        KIND.evaluate_with(network, early, {"windows": 1})
+    assert str(caught.value) == (
+        "evaluate: the first of 1 windows begins at 57, expected all from 72 on: the network learned from what lies before. Give "
+        "later series, or train with a larger data.test."
+    )
+    everything = own_network(Forecaster(**SMALL, test=0).fit(columns, verbose=False))
+    assert KIND.evaluate_with(everything, columns, {"windows": 1}).notes[1] == (
+        "It was trained without a test part (data.test=0), so that it may have learned from these steps."
+    )
+
+
+def test_evaluate_stands_beside_the_baselines() -> None:
+    columns = wave()
+    network = own_network(Forecaster(**SMALL).fit(columns, verbose=False))
+    found = KIND.evaluate_with(network, columns, {})
+    assert list(found.baselines) == ["persistence", "seasonal-naive", "drift", "mean"]
+    assert found.figures == KIND.evaluate(network, columns)
+    panel, windows = KIND.held_out(network, columns)
+    beside = measure_baselines(panel, windows, np.arange(len(windows)), True)
+    assert found.baselines == {name: in_order(values) for name, (values, _) in beside.items()}
+
+
+def test_the_command_line_draws_a_forecast(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    network = own_network(Forecaster(**SMALL).fit(wave(series=6), verbose=False))
+    plain = list(KIND.predict(network, wave(series=6)))
+    assert list(KIND.predict(network, wave(series=6), plot=str(tmp_path / "a.svg"))) == plain
+    text = (tmp_path / "a.svg").read_text()
+    assert "<!-- 4 of 6 series, the first ones -->" in text
+    assert [f"<!-- s{k} -->" in text for k in range(6)] == [True] * 4 + [False] * 2
+    list(KIND.predict(network, wave(series=6), plot=str(tmp_path / "a.svg"), series=["s5", "s1"], history=9))
+    text = (tmp_path / "a.svg").read_text()
+    assert "<!-- 2 of 6 series -->" in text
+    assert [f"<!-- s{k} -->" in text for k in range(6)] == [False, True, False, False, False, True]
+    list(KIND.predict(network, wave(series=6), plot=str(tmp_path / "b.PNG"), series="s5"))
+    assert (tmp_path / "b.PNG").read_bytes()[:4] == b"\x89PNG"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.svg", "b.PNG"]
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"plot": "a.gif"}, "plot: the file is a.gif, expected a name that ends in .png, .svg, .pdf. Name another, such as "
+         "forecast.png."),
+        ({"history": 3}, "predict: history is given without plot, expected a picture. Name a file: plot=forecast.png"),
+        ({"series": "s1"}, "predict: series is given without plot, expected a picture. Name a file: plot=forecast.png"),
+        ({"plat": "a.png"}, "predict: unknown option 'plat', expected one of level, series, static, plot, history. Did you mean "
+         "'plot'? Leave it out."),
+    ]  # fmt: skip
+    for options, message in wrong:
+        with pytest.raises(ConfigError) as caught:
+            list(KIND.predict(network, wave(series=6), **options))
+        assert str(caught.value) == message
+
+
+def test_without_matplotlib_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = own_network(Forecaster(**SMALL).fit(wave(), verbose=False))
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ConfigError) as caught:
+        list(KIND.predict(network, wave(), plot="a.png"))
+    assert str(caught.value) == (
+        "plot: Matplotlib is not installed, expected it. Install it: pip install 'carrousel[plot]'"
+    )
+
+
+def test_a_run_keeps_forecasts_for_its_report(tmp_path: Path) -> None:
+    Forecaster(**SMALL).fit(wave(), verbose=False, run=tmp_path / "run")
+    found = json.loads((tmp_path / "run" / "pictures.json").read_text())
+    assert [picture["form"] for picture in found["pictures"]] == ["fan"] * len(found["pictures"])
+    first = found["pictures"][0]
+    known = dict(zip(zip(wave()["unique_id"], map(str, wave()["ds"]), strict=True), wave()["y"], strict=True))
+    assert first["observed"] == [known[first["title"], time] for time in first["times"]]
+    assert len(first["times"]) == 9
+    assert len(first["forecast"]) == 3
+    assert [name for name, *_ in first["bands"]] == ["95 %", "80 %", "50 %"]
+    (_, low, high), (_, inner_low, inner_high) = first["bands"][0], first["bands"][2]
+    assert all(a <= b <= c <= d for a, b, c, d in zip(low, inner_low, inner_high, high, strict=True))
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert ">Forecasts</h2>" in page
+    assert page.count('class="forecast"') == len(found["pictures"])
+
+
 def test_evaluate_measures_what_comes_after_training() -> None:
     columns = wave()
     model = Forecaster(**SMALL).fit(columns, verbose=False)
@@ -438,9 +571,8 @@ def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], message:
         (
             {"decoder": "recursive", "past": ("wind",)},
             "forecaster: the covariates wind are known up to the present only, expected none with a recursive decoder, which reads "
-            "covariates at every step it forecasts. Use model.decoder=direct, or declare them as data.future where their "
-            "coming values "
-            "are known.",
+            "covariates at every step it forecasts. Use model.decoder=direct, or model.bidirectional=true, with which layers of "
+            "their own read the past, or declare them as data.future where their coming values are known.",
         ),
         (
             {"reads_target": False, "start_from": "zero"},
@@ -541,7 +673,9 @@ def test_predictions_on_the_command_line_are_a_table() -> None:
     assert len(lines) == 7
     with pytest.raises(ConfigError) as caught:
         list(KIND.predict(own_network(model), wave(), beam=3))
-    assert str(caught.value) == "predict: unknown option 'beam', expected one of level, static. Leave it out."
+    assert str(caught.value) == (
+        "predict: unknown option 'beam', expected one of level, series, static, plot, history. Leave it out."
+    )
 
 
 def test_a_validation_part_without_y_is_refused() -> None:

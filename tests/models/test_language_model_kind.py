@@ -374,6 +374,47 @@ def test_a_tied_output_has_the_embeddings_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.tiny
+@pytest.mark.parametrize(
+    ("symbols", "hidden_size", "cutoffs"),
+    [("a", 64, (1,)), ("ab", 64, (1, 2)), ("abcdefgh", 15, (1,)), ("abcdefgh", 16, (1, 4))],
+)
+def test_an_adaptive_softmax_has_as_many_clusters_as_there_is_room_for(
+    symbols: str, hidden_size: int, cutoffs: tuple[int, ...]
+) -> None:
+    network = LanguageModelNetwork(CharVocabulary.of(symbols), hidden_size=hidden_size, output=Output("adaptive"))
+    assert isinstance(network.output, AdaptiveSoftmax)
+    assert network.output.cutoffs == cutoffs
+    total = network.output.log_probs(torch.randn(3, hidden_size)).exp().sum(-1)
+    torch.testing.assert_close(total, torch.ones(3))
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (Output("adaptive", cutoffs=(2, 9)), "language model: model.cutoffs is [2, 9], expected ascending numbers from 1 to 3 for "
+         "4 symbols. Leave it empty for a tenth and half of them, or set model.output=softmax."),
+        (Output("adaptive", cutoffs=(1, 2)), "language model: model.divisor is 4 with 2 cutoffs, so that the last cluster would "
+         "read 8 / 4^2 features, expected at least 1. Lower model.divisor, or give fewer model.cutoffs."),
+        (Output("adaptive", divisor=9), "language model: model.divisor is 9 with 1 cutoff, so that the last cluster would read "
+         "8 / 9^1 features, expected at least 1. Lower model.divisor, or give fewer model.cutoffs."),
+    ],
+)  # fmt: skip
+def test_clusters_that_cannot_be_are_refused_by_the_names_of_settings(output: Output, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        LanguageModelNetwork(CharVocabulary.of("abc"), hidden_size=8, output=output)
+    assert str(caught.value) == message
+
+
+def test_the_divisor_is_a_setting_that_is_saved(tmp_path: Path) -> None:
+    output = Output("adaptive", cutoffs=(1, 2), divisor=2.0)
+    LanguageModelNetwork(CharVocabulary.of("abc"), hidden_size=8, output=output).save_pretrained(tmp_path)
+    again = LanguageModelNetwork.from_pretrained(tmp_path)
+    assert again.output_settings == output
+    shapes = [tuple(again.output.get_parameter(f"clusters.tail.{k}.0.weight").shape) for k in range(2)]
+    assert shapes == [(4, 8), (2, 8)]
+    assert KIND.Settings.of({}, ["model.divisor=1.5"]).model.divisor == 1.5
+
+
 def test_an_adaptive_softmax_cannot_be_tied() -> None:
     with pytest.raises(ConfigError) as caught:
         LanguageModelNetwork(CharVocabulary.of("abc"), output=Output("adaptive", tied=True))

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from carrousel.cells import find
 from carrousel.data.batches import BatchesOf
 from carrousel.errors import ConfigError, DataError
+from carrousel.heads.attention import LocalWindow
 from carrousel.heads.ctc import ctc_loss, prefix_beam
 from carrousel.models.seq2seq import KIND, Seq2Seq, Seq2SeqNetwork
 from carrousel.models.seq2seq.baselines import unit_for_unit
@@ -43,6 +44,8 @@ KINDS: list[dict[str, Any]] = [
     {"attention": "concat", "tied_embeddings": True},
     {"attention": "general", "input_feeding": True, "num_layers": 2},
     {"attention": "general", "residual": True, "num_layers": 3},
+    {"attention": "concat", "local_reach": 1, "input_feeding": True},
+    {"attention": "general", "local_reach": 2},
     {"attention": "pointer"},
     {"attention": "pointer", "bridge": "copy", "reverse_source": True},
 ]
@@ -110,7 +113,9 @@ def test_a_batch_is_each_pair_alone_step_by_step(model: dict[str, Any]) -> None:
         count += steps
         if weights is not None:
             assert (weights[:steps, b, len(source) :] == 0).all()
-            if model["attention"] != "pointer":
+            if "local_reach" in model:  # a part of the weights alone: Luong et al., equation 10
+                assert (weights[:steps, b].sum(-1) < 1).all()
+            elif model["attention"] != "pointer":
                 torch.testing.assert_close(weights[:steps, b].sum(-1), torch.ones(steps).double())
     assert network(batch).item() == pytest.approx(total / count, abs=1e-12)
 
@@ -239,6 +244,25 @@ def test_any_cell_encodes_and_decodes(cell: str) -> None:
     torch.testing.assert_close(logits[: len(alone), 2], alone, rtol=0, atol=1e-11)
     network(batch).backward()
     network.translate(pairs.sources[:2], beam=2)
+
+
+def test_with_a_reach_no_step_far_from_the_predicted_position_is_attended_to() -> None:
+    whole, near = new({"attention": "general"})[0], new({"attention": "general", "local_reach": 1})[0]
+    assert set(near.state_dict()) - set(whole.state_dict()) == {"decoder.window.W.weight", "decoder.window.v"}
+    network, pairs = new({"attention": "general", "local_reach": 1})
+    batch = network.batch(pairs.sources, pairs.targets)
+    weights = network.scores(batch)[1]
+    assert weights is not None
+    is_valid = torch.arange(len(batch.read))[:, None] < batch.lengths
+    assert int((weights > 0).sum(-1)[is_valid].max()) <= 3 < batch.source.shape[0]
+    with torch.no_grad():
+        cast(LocalWindow, cast(UnitDecoder, network.decoder).window).v.fill_(
+            1e9
+        )  # σ is 1 or 0: a row's last steps, or its first
+    ends = cast(Tensor, network.scores(batch)[1]) > 0
+    steps = torch.arange(len(batch.source))
+    far_from_ends = (steps[None, :] > 1) & (steps[None, :] < batch.source_lengths[:, None] - 1)
+    assert not (ends & far_from_ends)[is_valid].any()
 
 
 def test_always_the_right_unit_is_teacher_forcing_and_never_is_reading_what_was_drawn() -> None:
@@ -500,6 +524,10 @@ def test_settings_that_do_not_fit_are_refused_together() -> None:
             "model: bidirectional is true with attention dot, expected attention general, as both halves have twice the units.",
         ),
         (
+            {"model": {"attention": "additive", "local_reach": 3}},
+            "model: local_reach is 3 with attention additive, expected null, or dot, general or concat.",
+        ),
+        (
             {"model": {"attention": "pointer", "tied_embeddings": True}, "data": {"target_units": "positions"}},
             "model: tied_embeddings is true with attention pointer, which embeds no target units, expected false.",
         ),
@@ -527,7 +555,10 @@ def test_predict_reads_a_source_a_line_and_refuses_unknown_options(tmp_path: Pat
     assert [line.split("\t")[0] for line in lines] == ["ab", "cd"]
     assert lines == list(KIND.predict(network, ["ab", "cd"]))
     assert len(list(KIND.predict(network, path, n_best=2, beam=3))) == 4
-    message = "predict: unknown option 'best', expected one of beam, n_best, length_penalty. Did you mean 'n_best'? Leave it out."
+    message = (
+        "predict: unknown option 'best', expected one of beam, n_best, length_penalty, attention. Did you mean 'n_best'? Leave it "
+        "out."
+    )
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
         list(KIND.predict(network, path, best=2))
     message = "predict: beam is abc, expected a whole number. Mend it."

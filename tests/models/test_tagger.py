@@ -302,6 +302,21 @@ def test_any_cell_deep_residual_and_with_a_tanh_layer() -> None:
     assert len(tagger.predict([["the", "cat"]])[0]) == 2
 
 
+def test_in_one_direction_a_tag_depends_on_the_words_up_to_its_own(tmp_path: Path) -> None:
+    known, other = ["the", "cat", "likes", "birds"], ["the", "cat", "in", "Oslo"]
+    for is_both in (False, True):
+        network = new_network("softmax", bidirectional=is_both)
+        first, second = network.marginals([known, other])
+        assert np.array_equal(first[:2], second[:2]) == (not is_both)
+        assert not np.allclose(first[2:], second[2:])
+        network.save_pretrained(tmp_path / str(is_both))
+        again = TaggerNetwork.from_pretrained(tmp_path / str(is_both))
+        assert np.array_equal(again.marginals([known])[0], first)
+    config = new_network().config()
+    del config["bidirectional"]  # which taggers did not say when all of them read both ways
+    assert TaggerNetwork.of_config(config).encoder.directions == 2
+
+
 def prepared(*overrides: str, data: Any = None) -> Any:
     torch.manual_seed(0)
     torch.set_num_threads(1)
@@ -404,7 +419,7 @@ def test_a_tagger_goes_on_from_another_with_other_words_and_tags(tmp_path: Path,
     source, target = new_network(head), other_network(head, ("I-LOC", "O", "B-ORG", "B-LOC"))
     source.save_pretrained(tmp_path)
     found = target.start_from(tmp_path, "train", lambda folder, where: source)
-    assert found == ["all layers", "5 of 7 words", "3 of 4 tags"]  # <unk>, cat, the, Rome, New
+    assert found == ["all layers", "5 of 7 words", "3 of 4 tags (new: 2 words, 1 tag)"]  # <unk>, cat, the, Rome, New
     places = [1, 3, 0]
     sentence = [["the", "cat", "New", "Rome"]]
     with torch.no_grad():

@@ -91,10 +91,7 @@ def test_a_network_of_the_same_kind_sizes_and_vocabulary_is_taken_whole(tmp_path
 def test_another_vocabulary_of_the_same_size_is_not_taken_for_the_same(tmp_path: Path) -> None:
     language_model("abcde").save_pretrained(tmp_path)
     target = language_model("abcdx")
-    assert target.start_from(tmp_path, "train", load) == [
-        "embeddings of 5 of 6 tokens",
-        "recurrent layer 1 (gru_reset_after)",
-    ]
+    assert target.start_from(tmp_path, "train", load) == ["all layers", "5 of 6 characters (new: 1 character)"]
 
 
 def test_a_classifier_starts_from_a_language_model(tmp_path: Path) -> None:
@@ -262,3 +259,39 @@ def test_a_class_of_python_starts_from_a_folder(known: dict[str, Network], tmp_p
     model = Classifier(**settings).fit(TEXT, [0, 1] * 12, finetune=tmp_path)
     theirs, ours = source.reading().layers[0], model.network.reading().layers[0]
     torch.testing.assert_close(ours.get_parameter("R_i_l0"), theirs.get_parameter("R_i_l0"), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("halves", [("one", "both"), ("both", "both"), ("both", "one")])
+@pytest.mark.parametrize("decoder", ["direct", "recursive"])
+def test_directions_that_both_read_in_go_from_an_autoencoder_to_a_forecaster(
+    tmp_path: Path, halves: tuple[str, str], decoder: str
+) -> None:
+    path = table(tmp_path)
+    model: dict[str, Any] = {"hidden_size": 4, "num_layers": 2}
+    of = {
+        "autoencoder": {"data": {"train": path, "columns": COLUMNS, "series": "unique_id", "window": 8}},
+        "forecaster": {
+            "data": {"train": path, "future": ["heat"]},
+            "model": {"context": 8, "horizon": 2, "season": 4, "decoder": decoder},
+        },
+    }
+    made: list[Any] = []
+    for (name, settings), way in zip(of.items(), halves, strict=True):
+        kind = find_kind(name)
+        given = settings | {"model": {**settings.get("model", {}), **model, "bidirectional": way == "both"}}
+        made.append(kind.prepare(kind.Settings.of(given), "train", None).network)
+    source, target = made
+    own = {name: value.clone() for name, value in target.state_dict().items()}
+    source.save_pretrained(tmp_path / "saved")
+    is_both = halves == ("both", "both")
+    first = f"recurrent layer 1 (lstm){' in both directions' * is_both}, 2 of its 3 inputs"
+    second = ["recurrent layer 2 (lstm) in both directions"] * is_both  # else it reads twice the outputs on one side
+    assert target.start_from(tmp_path / "saved", "train", load) == [first, *second]
+    changed = {name for name, value in target.state_dict().items() if not torch.equal(value, own[name])}
+    recurrent = {f"encoder.{letter}_{gate}_l0" for letter in "WR" for gate in "ifgo"}
+    if is_both:
+        recurrent |= {name[:-1] + end for name in recurrent for end in ("0_reverse", "1", "1_reverse")}
+    assert {name for name in changed if "b_" not in name} == recurrent
+    for name in recurrent:
+        theirs, ours = source.get_parameter(name), target.get_parameter(name)
+        assert torch.equal(ours[:, [0, 2]] if ours.shape[1] == 3 else ours, theirs)

@@ -118,6 +118,25 @@ def test_gates_are_pictures_with_the_saturated_shares(whole: Path) -> None:
     assert np.abs(values - np.array(GATES["layers"][0]["values"]["f_t"])).max() <= 0.5 / 255
 
 
+GALLERY: dict[str, Any] = {"title": "Attention", "about": "Dark is much.", "pictures": [
+    {"form": "grid", "title": "a → b", "across": "source", "down": "written", "columns": ["a"], "rows": ["b", "(end)"],
+     "values": [[0.75], [1.0]]},
+]}  # fmt: skip
+
+
+def test_pictures_are_drawn_and_damaged_ones_are_named(whole: Path) -> None:
+    (whole / "pictures.json").write_text(json.dumps(GALLERY))
+    page, read = report_of(whole)
+    assert "<h2>Attention</h2>" in page
+    assert "0.75: written b, source a" in read.text
+    for damaged in ({}, {**GALLERY, "pictures": [{"form": "other"}]}, {**GALLERY, "pictures": [3]}):
+        (whole / "pictures.json").write_text(json.dumps(damaged))
+        assert "pictures.json is damaged." in report_of(whole)[1].text
+    unequal = {**GALLERY["pictures"][0], "values": [["</svg>"], [1.0]]}
+    (whole / "pictures.json").write_text(json.dumps({**GALLERY, "pictures": [unequal]}))
+    assert "pictures.json is damaged." in report_of(whole)[1].text
+
+
 def test_examples_have_their_differences_marked(whole: Path) -> None:
     page, read = report_of(whole)
     assert re.findall(r"<mark>(.*?)</mark>", page) == ["VERB", "NOUN"]
@@ -210,6 +229,32 @@ def hostile_run(tmp_path: Path) -> Path:
         summary=summary,
         files={
             "gates.json": json.dumps(gates),
+            "pictures.json": json.dumps(
+                {
+                    "title": HOSTILE,
+                    "about": HOSTILE,
+                    "pictures": [
+                        {
+                            "form": "grid",
+                            "title": HOSTILE,
+                            "across": HOSTILE,
+                            "down": HOSTILE,
+                            "columns": [HOSTILE],
+                            "rows": [HOSTILE],
+                            "values": [[1.0]],
+                        },
+                        {
+                            "form": "fan",
+                            "title": HOSTILE,
+                            "y_name": HOSTILE,
+                            "times": [HOSTILE],
+                            "observed": [1.0],
+                            "forecast": [1.0],
+                            "bands": [[HOSTILE, [0.5], [1.5]]],
+                        },
+                    ],
+                }
+            ),
             "examples.json": json.dumps(
                 [{"given": HOSTILE, "expected": f"a {HOSTILE}", "predicted": f"b {HOSTILE}", "loss": HOSTILE}]
             ),

@@ -11,6 +11,8 @@ FAULTS = [
     (["hidden_size=128"], "unknown setting 'hidden_size'. Did you mean 'model.hidden_size'?"),
     (["modle.cell=gru"], "unknown setting 'modle'. Did you mean 'model'?"),
     (["quux=1"], "unknown setting 'quux'."),
+    (["model.bidirectional=true"], "model.bidirectional is True, expected no such setting: a language model gives each symbol a "
+     "probability from those before it alone. Leave it out."),
     (["train.updates=0"], "train.updates is 0, expected at least 1."),
     (["train.updates=1.5"], "train.updates is 1.5, expected a whole number."),
     (["model.hidden_size=wide"], "model.hidden_size is 'wide', expected a whole number."),

@@ -35,6 +35,9 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
     "ctc": ("seq2seq", ("model.dropout=0.5", "model.attention=ctc", "model.bridge=none", "data.skip_bad=true")),
     "forecaster": ("forecaster", ("model.dropout=0.5", "model.num_layers=2")),
     "recursive": ("forecaster", ("model.dropout=0.5", "model.num_layers=2", "model.decoder=recursive")),
+    "recursive, both directions": ("forecaster", ("model.dropout=0.5", "model.num_layers=2", "model.decoder=recursive",
+                                                  "model.bidirectional=true")),
+    "autoencoder, both directions": ("autoencoder", ("model.dropout=0.5", "model.num_layers=2", "model.bidirectional=true")),
     "autoencoder": ("autoencoder", ("model.dropout=0.5", "model.num_layers=2")),
 }  # fmt: skip
 

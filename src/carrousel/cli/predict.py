@@ -7,8 +7,9 @@ import typer
 
 OPTIONS = (
     "Options of the kind, such as beam=5. language-model: length, temperature, top_k, top_p, seed; or beam, length, stop. "
-    "tagger: input=text, n_best, marginals=true. seq2seq: beam, n_best, length_penalty. forecaster: level, static. autoencoder: "
-    "threshold. Classifiers: names of columns, such as text=body."
+    "tagger: input=text, n_best, marginals=true. seq2seq: beam, n_best, length_penalty, attention=FILE.html (.svg, .npz). "
+    "forecaster: level, static, plot=FILE.png (.svg, .pdf) with series, history. autoencoder: threshold. "
+    "Classifiers: names of columns, such as text=body."
 )
 
 

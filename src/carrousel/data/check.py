@@ -10,7 +10,7 @@ from carrousel.data.checks.tagged import check_tagged
 from carrousel.data.checks.text import check_text
 from carrousel.data.faults import Faults
 from carrousel.data.findings import Findings
-from carrousel.data.guessing import FORMS, guess
+from carrousel.data.guessing import FORMS, Guess, guess
 from carrousel.data.readers.labelled import Columns
 from carrousel.data.readers.series import SeriesColumns
 from carrousel.errors import ConfigError
@@ -22,6 +22,7 @@ def check(
     *,
     valid: str | Path | None = None,
     skip_bad: bool = True,
+    known: Guess | None = None,
     where: str = "check",
 ) -> Findings:
     """What a file or folder of data holds.
@@ -30,6 +31,7 @@ def check(
         kind: of model that it is meant for; None to guess it from the file's name and first lines.
         valid: a file like it that is held out; None for the part that training would hold out.
         skip_bad: count malformed lines and look at the rest; if not, the first one is an error.
+        known: what the file is, where that need not be guessed.
         where: what to name in front of an error.
 
     Raises:
@@ -43,7 +45,7 @@ def check(
     ('classifier', 0)
     """
     path, held_out = Path(path), None if valid is None else Path(valid)
-    found = guess(path, kind, where)
+    found = known or guess(path, kind, where)
     if held_out is not None and found.form in ("series", "numbers"):
         raise ConfigError(
             f"{where}: valid is {valid}, expected none: {FORMS[found.form]} is split by time. Leave it out."

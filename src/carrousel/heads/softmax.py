@@ -6,13 +6,13 @@ and `loss` what training makes small. In sampled.py only `loss` is another.
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 
-from carrousel.errors import ConfigError
+from carrousel.errors import ConfigError, counted
 
 
 class Softmax(nn.Module):
@@ -96,7 +96,8 @@ class AdaptiveSoftmax(nn.Module):
         divisor: by which each further cluster's features shrink.
 
     Raises:
-        ConfigError: the cutoffs are not ascending, or outside 1 .. C - 1, or the last cluster would see no feature.
+        ConfigError: the cutoffs are not ascending, or outside 1 .. C - 1, or the last cluster would see no feature, or more
+            than there are.
 
     Source: Grave, Joulin, Cissé, Grangier and Jégou, "Efficient softmax approximation for GPUs", ICML 2017, arXiv:1609.04309; the
     computation is torch.nn.AdaptiveLogSoftmaxWithLoss.
@@ -123,10 +124,10 @@ class AdaptiveSoftmax(nn.Module):
                 f"AdaptiveSoftmax: cutoffs is {ascending}, expected ascending numbers from 1 to {num_classes - 1} for "
                 f"{num_classes} classes. Choose about a tenth of the classes first, then half."
             )
-        if input_size < divisor ** len(ascending):
+        if divisor < 1 or input_size < divisor ** len(ascending):
             raise ConfigError(
-                f"AdaptiveSoftmax: the last of {len(ascending)} clusters would see {input_size} / {divisor:g}^{len(ascending)} "
-                "features, expected at least 1. Give fewer cutoffs, or a lower divisor."
+                f"AdaptiveSoftmax: the last of {counted(len(ascending), 'cluster')} would see {input_size} / {divisor:g}^"
+                f"{len(ascending)} features, expected 1 to {input_size}. Give fewer cutoffs, or another divisor."
             )
         self.input_size, self.num_classes, self.cutoffs, self.divisor = (
             input_size,
@@ -137,6 +138,16 @@ class AdaptiveSoftmax(nn.Module):
         order = torch.arange(num_classes) if counts is None else torch.argsort(counts, descending=True, stable=True)
         self.register_buffer("rank", torch.argsort(order))
         self.clusters = nn.AdaptiveLogSoftmaxWithLoss(input_size, num_classes, ascending, divisor, head_bias=True)
+
+    def rows_of_classes(self) -> dict[str, tuple[list[int], int]]:
+        """Parameter with a row a class -> the classes of its rows, in order, and how many rows of clusters come after them."""
+        order = cast(list[int], torch.argsort(self.rank).tolist())
+        num_clusters = len(self.cutoffs)
+        ends = [*self.cutoffs, self.num_classes]
+        found = {f"clusters.head.{part}": (order[: ends[0]], num_clusters) for part in ("weight", "bias")}
+        for k in range(num_clusters):
+            found[f"clusters.tail.{k}.1.weight"] = (order[ends[k] : ends[k + 1]], 0)
+        return found
 
     def forward(self, y: Float[Tensor, "*shape O"]) -> Float[Tensor, "*shape C"]:
         """The logits of every class, which here are ln P."""

@@ -12,6 +12,7 @@ from carrousel.cells import CELLS, find
 from carrousel.engine import Program, compile_cell
 from carrousel.engine.explain import explain
 from carrousel.engine.graph import Graph
+from carrousel.engine.passes.add_input import add_input
 from carrousel.engine.torch_ops import register_state
 from carrousel.errors import ConfigError, ShapeError
 from carrousel.layers.changes import Changes
@@ -169,20 +170,15 @@ class Recurrent(nn.Module):
             state: to begin with, as `forward` takes it; zeros when left out.
 
         Raises:
-            ConfigError: a bidirectional layer, whose backward cells read the end of a sequence first; a stochastic cell; shortcuts.
+            ConfigError: a bidirectional layer, whose backward cells read the end of a sequence first; a stochastic cell.
 
         >>> stream = Recurrent("lstm", 3, 5).stream()
         >>> tuple(stream.step(torch.zeros(1, 3)).shape)
         (1, 5)
         """
         refuse_two_directions("Recurrent", self.bidirectional)
-        if self.residual:
-            raise ConfigError(
-                "Recurrent: the layer has residual=True, expected False: a step goes through all layers at once, without "
-                "shortcuts. Call the layer itself with one step and the state before it."
-            )
-        programs = self._programs[False]
-        refuse_noise(programs)
+        refuse_noise(self._programs[False])
+        programs = self._programs_with_shortcuts() if self.residual else self._programs[False]
 
         def params() -> list[Mapping[str, Tensor]]:
             return [self._params(_suffix(layer, 0))._asdict() for layer in range(self.num_layers)]
@@ -257,6 +253,14 @@ class Recurrent(nn.Module):
 
     def _program(self, layer: int) -> Program:
         return self._programs[self.training][layer]
+
+    def _programs_with_shortcuts(self) -> list[Program]:
+        """A program a layer, not for training, that adds what it reads to its output wherever both have as many features."""
+        rewrites = self.changes.rewrites(is_training=False)
+        return [
+            compile_cell(self.cell, s, (*rewrites, add_input) if s["D"] == s[self.cell.output] else rewrites)
+            for s in self.layer_sizes
+        ]
 
     def _check_state_stacks(self) -> None:
         shapes = [self.cell.state_shapes(sizes) for sizes in self.layer_sizes]

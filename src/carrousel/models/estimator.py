@@ -7,15 +7,18 @@ tagger.save_pretrained("tagger")
 
 import tempfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
+from rich.console import Console
 
 from carrousel.cell import Cell
 from carrousel.errors import ConfigError, nearest
 from carrousel.models import network as networks
 from carrousel.models.kinds import load
+from carrousel.train.console import progress_of
 from carrousel.train.kind import Kind
 from carrousel.train.run import Run
 from carrousel.train.settings import Section, Settings
@@ -45,6 +48,7 @@ class Estimator:
             _by_section(self.model_kind, settings), where=self._where()
         )
         self._network: networks.Network | None = None
+        self._loaded_from: Path | None = None
         self.figures: Mapping[str, float] = {}
 
     @property
@@ -60,14 +64,37 @@ class Estimator:
             )
         return self._network
 
-    def fit(self, data: Any = None, *, run: str | Path | None = None, finetune: str | Path | None = None) -> Self:
+    def __repr__(self) -> str:
+        """As it was made; what was loaded was made by the run whose folder it names."""
+        if self._loaded_from is not None:
+            return f"{type(self).__name__}.from_pretrained({str(self._loaded_from)!r})"
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.given.items())})"
+
+    def fit(
+        self,
+        data: Any = None,
+        *,
+        run: str | Path | None = None,
+        finetune: str | Path | None = None,
+        progress: bool = False,
+    ) -> Self:
         """Train on data, and keep the weights that were best on held-out data.
 
         Args:
             data: a path, or Python objects as the class says; left out where the settings name files.
             run: folder to keep settings, metrics, checkpoints and the report in; left out, they are not kept.
             finetune: folder of a trained model, of this kind or another, to start from: `carrousel train --finetune`.
+            progress: show how far it is: a bar on a terminal, lines elsewhere.
+
+        Raises:
+            ConfigError: the model was loaded by `from_pretrained`, which has its weights but not the settings of its training.
         """
+        if self._loaded_from is not None:
+            raise ConfigError(
+                f"{self._where()}.fit: {self!r} has the weights of a trained model but no settings to train with, expected "
+                f"{self._where()}(settings). To go on from these weights: {self._where()}(...).fit(data, "
+                f"finetune={str(self._loaded_from)!r})."
+            )
         settings = self.settings
         if isinstance(data, (str, Path)):
             settings, data = settings.model_copy(update={"data": self._with_path(str(data))}), None
@@ -79,8 +106,10 @@ class Estimator:
                 started = Run.start(
                     self.model_kind, settings, path, self._where(), data, weights, lambda at, where: load(at, where)[1]
                 )
-                for _ in started.train():
-                    pass
+                with progress_of(Console(), started) if progress else nullcontext() as shown:
+                    for event in started.train():
+                        if shown:
+                            shown.show(event)
                 self.figures = started.finish().figures
                 self._network = self.Network.from_pretrained(path)
         finally:
@@ -99,7 +128,7 @@ class Estimator:
     def from_pretrained(cls, folder: str | Path, cell: Cell | None = None) -> Self:
         """The model in a folder: a run's, or one that `save_pretrained` wrote."""
         made = cls.__new__(cls)
-        made.given, made.figures = {}, {}
+        made.given, made.figures, made._loaded_from = {}, {}, Path(folder)
         made.settings = cls.model_kind.Settings()
         made._network = cls.Network.from_pretrained(folder, cell)
         return made
@@ -115,9 +144,7 @@ class Estimator:
 
     def _with_path(self, path: str) -> Any:
         section: Section = getattr(self.settings, "data")  # noqa: B009 - every kind has one
-        fields = type(section).model_fields.items()
-        first = next(name for name, about in fields if (about.description or "").startswith("path"))
-        return section.model_copy(update={first: path})
+        return section.model_copy(update={self.model_kind.path_names()[0]: path})
 
     def _where(self) -> str:
         return type(self).__name__
@@ -130,12 +157,15 @@ def _by_section(kind: Kind[Any], given: Mapping[str, Any]) -> dict[str, Any]:
         ConfigError: a name that no section has, or several have.
     """
     sections = kind.Settings.model_fields
-    names = list(kind.Settings.names())
+    names, absent = (
+        list(kind.Settings.names()),
+        kind.Settings.absences(),
+    )  # the latter are refused with their reasons later
     result: dict[str, Any] = {name: dict(value) for name, value in given.items() if name in sections}
     for name, value in given.items():
         if name in sections:
             continue
-        places = [full for full in names if full.split(".")[1] == name]
+        places = [full for full in (*names, *absent) if full.split(".")[1] == name]
         if len(places) != 1:
             what = f"is in {' and '.join(places)}" if places else "is unknown"
             known = [*sections, *(full.split(".")[1] for full in names)]

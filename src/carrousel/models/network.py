@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from carrousel.cell import Cell
 from carrousel.errors import ConfigError, DataError
 from carrousel.files import write_atomically, write_json
+from carrousel.models.continued import NamedRows, difference, take_over
 from carrousel.models.transfer import Reading, transfer
 
 
@@ -56,8 +57,15 @@ class Network(nn.Module, ABC):
         """The part of `config` whose texts, such as a vocabulary, say what the weights are for; a kind may leave some out."""
         return self.config()
 
+    def named_rows(self) -> NamedRows:
+        """Which weights have a row a word or label, and which belong to the data; a kind without vocabularies has none."""
+        return {}
+
     def start_from(self, folder: Path, where: str, load: Callable[[Path, str], "Network"]) -> list[str]:
-        """Take the weights of a trained model: all where kind, sizes and vocabularies are the same, else what it reads with.
+        """Take the weights of a trained model.
+
+        All of them where kind, sizes and vocabularies are the same; where only the vocabularies differ, all but the rows of words
+        and labels that it has not; else what it reads with.
 
         Args:
             load: (folder, where) -> the network there, of any kind.
@@ -78,6 +86,8 @@ class Network(nn.Module, ABC):
             theirs, own = source.reading(), self.reading()
         except ConfigError as error:
             raise ConfigError(f"{where}: {error}") from None
+        if source.kind == self.kind and self.named_rows() and _is_built_alike(source, theirs, self, own):
+            return take_over(source, self)
         return transfer(theirs, own, where)
 
     @property
@@ -146,6 +156,13 @@ class Network(nn.Module, ABC):
             raise DataError(
                 f"{where}: {path} does not hold this model's weights ({what}). Save the model again."
             ) from None
+
+
+def _is_built_alike(source: Network, theirs: Reading, target: Network, ours: Reading) -> bool:
+    """Whether two networks of a kind differ in their words and labels alone."""
+    cells = [[layer.cell.name for layer in reading.layers] for reading in (theirs, ours)]
+    names = [{name for name, _ in network.named_parameters()} for network in (source, target)]
+    return cells[0] == cells[1] and names[0] == names[1] and not difference(source, target)
 
 
 def _words(described: Any) -> list[str]:

@@ -104,10 +104,10 @@ class Chart:
         if self.line.ranges:
             upper = [(x, high) for x, _, high in self.line.ranges]
             lower = [(x, low) for x, low, _ in reversed(self.line.ranges)]
-            parts.append(f'<path class="range" d="{_path([*upper, *lower], x_axis, y_axis)}Z"/>')
+            parts.append(f'<path class="range" d="{path_of([*upper, *lower], x_axis, y_axis)}Z"/>')
         parts += [_dot(point, x_axis, y_axis, "dot", 3) for point in self.dots]
         if self.line.points:
-            parts.append(f'<path class="line" d="{_path(self.line.points, x_axis, y_axis)}"/>')
+            parts.append(f'<path class="line" d="{path_of(self.line.points, x_axis, y_axis)}"/>')
         if self.line.has_marks and len(self.line.points) <= MOST_POINTS / 4:
             parts += [_dot(point, x_axis, y_axis, "mark", 2.5) for point in self.line.points]
         if self.best is not None:
@@ -201,7 +201,7 @@ def number(value: float, digits: int = 3) -> str:
         return f"{value:,.{max(0, digits - 4)}f}"
     if 0 < size < 1e-3:
         mantissa, _, power = f"{value:.{digits - 2}e}".partition("e")
-        return f"{mantissa.removesuffix('.0')}e{int(power)}"
+        return f"{mantissa.rstrip('0').rstrip('.')}e{int(power)}"
     return f"{round(value, 12):.{digits}g}"
 
 
@@ -210,6 +210,8 @@ def names_of(ticks: Sequence[float]) -> list[str]:
 
     >>> names_of([113.75, 114.0, 114.25]), names_of([0, 0.5])
     (['113.75', '114', '114.25'], ['0', '0.5'])
+    >>> names_of([0, 5e-4, 1.5e-3])
+    ['0', '5e-4', '0.0015']
     """
     several = [[number(tick, digits) for tick in ticks] for digits in range(3, 9)]
     told = (names for names, longer in pairwise(several) if names == longer and len(set(names)) == len(names))
@@ -232,7 +234,8 @@ def _grid(x_axis: Axis, y_axis: Axis, x_label: str) -> list[str]:
     return parts
 
 
-def _path(points: Sequence[Point], x_axis: Axis, y_axis: Axis) -> str:
+def path_of(points: Sequence[Point], x_axis: Axis, y_axis: Axis) -> str:
+    """A line through these points, as the attribute `d` of a path has it."""
     places = [f"{x_axis.place(x):.1f} {y_axis.place(y):.1f}" for x, y in points]
     return "M" + "L".join(places)
 

@@ -48,8 +48,16 @@ def train_on(console: Console, run: Run) -> bool:
 
 def _train(console: Console, run: Run) -> bool:
     """Whether training came to its end."""
+    with stop_on_interrupt() as should_stop, progress_of(console, run) as progress:
+        for event in run.train(should_stop):
+            progress.show(event)
+    return run.is_complete
+
+
+def progress_of(console: Console, run: Run) -> Progress:
+    """What shows the events of a run, from where it stands."""
     training, prepared = run.training, run.prepared
-    progress = Progress(
+    return Progress(
         console,
         run.updates,
         prepared.unit,
@@ -60,10 +68,6 @@ def _train(console: Console, run: Run) -> bool:
         training.update,
         training.seen,
     )
-    with stop_on_interrupt() as should_stop, progress:
-        for event in run.train(should_stop):
-            progress.show(event)
-    return run.is_complete
 
 
 def _say_stopped(console: Console, run: Run) -> bool:

@@ -1,4 +1,7 @@
-"""Names of figures as people read them."""
+"""Names of figures as people read them, and tables of them as plain text."""
+
+from collections.abc import Mapping
+from math import isnan
 
 _SHORT = {"character": "char", "perplexity": "ppl"}
 
@@ -24,3 +27,31 @@ def shown(value: float) -> str:
     if value and not 1e-3 <= abs(value) < 1e3:
         return f"{value:,.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:.4g}"
     return f"{value:.3f}"
+
+
+def figures_table(parts: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    """For each part a row a model and a column a figure, its name in the corner; the columns of all parts stand in line.
+
+    >>> print(figures_table({"all": {"model": {"mase": 0.5, "mae": 1234.0}, "drift": {"mase": 1.25}}}))
+    all     mase    mae
+    model  0.500  1,234
+    drift   1.25
+    """
+    names = list(dict.fromkeys(name for found in parts.values() for values in found.values() for name in values))
+    blocks = [
+        [[part, *map(label, names)]]
+        + [[model, *(_three_digits(values.get(name)) for name in names)] for model, values in found.items()]
+        for part, found in parts.items()
+    ]
+    widths = [max(len(row[k]) for block in blocks for row in block) for k in range(len(names) + 1)]
+
+    def line(row: list[str]) -> str:
+        return "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip()
+
+    return "\n\n".join("\n".join(map(line, block)) for block in blocks)
+
+
+def _three_digits(value: float | None) -> str:
+    if value is None or isnan(value):
+        return ""
+    return f"{value:#.3g}".rstrip(".") if abs(value) < 1000 else f"{value:,.0f}"

@@ -91,9 +91,19 @@ def _range(values: NDArray[np.float64]) -> tuple[float, float, str]:
 
 def _colours(low: float) -> UInt8[np.ndarray, "256 3"]:
     """256 colours through the given ones, evenly spaced."""
-    stops = np.array(AROUND_ZERO if low < 0 else FROM_ZERO, dtype=np.float64)
-    at, places = np.linspace(0, 1, 256), np.linspace(0, 1, len(stops))
-    return np.stack([np.interp(at, places, stops[:, k]) for k in range(3)], axis=1).round().astype(np.uint8)
+    stops = AROUND_ZERO if low < 0 else FROM_ZERO
+    return np.array([mixed(stops, at) for at in np.linspace(0, 1, 256)], np.uint8)
+
+
+def mixed(stops: Sequence[Colour], at: float) -> Colour:
+    """The colour at a place from 0 to 1 on a scale through the given ones, evenly spaced.
+
+    >>> mixed(((0, 0, 0), (10, 20, 30)), 0.5)
+    (5, 10, 15)
+    """
+    places = np.linspace(0, 1, len(stops))
+    red, green, blue = (round(float(np.interp(at, places, [stop[k] for stop in stops]))) for k in range(3))
+    return red, green, blue
 
 
 def png(levels: UInt8[np.ndarray, "rows columns"], colours: UInt8[np.ndarray, "256 3"]) -> bytes:

@@ -12,8 +12,10 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from torch import nn
 
+from carrousel.data.guessing import Guess, guess
 from carrousel.errors import ConfigError
 from carrousel.train.loop import Batches, Loss
+from carrousel.train.pictures import Gallery
 from carrousel.train.settings import Section, Settings, path_in
 
 S = TypeVar("S", bound=Settings)
@@ -37,6 +39,23 @@ class Example:
     expected: str
     predicted: str
     loss: float = 0.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a trained network is worth on a user's data.
+
+    Attributes:
+        figures: of the network.
+        baselines: name -> the same figures of what it is compared with.
+        parts: a part of the data, such as a back-test window -> its figures, "this model" first.
+        notes: how it was measured, each a sentence.
+    """
+
+    figures: Figures
+    baselines: Mapping[str, Figures] = field(default_factory=dict[str, Figures])
+    parts: Mapping[str, Mapping[str, Figures]] = field(default_factory=dict[str, Mapping[str, Figures]])
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +95,7 @@ class Prepared:
         baselines: name -> (its figures, what it is), asked for once, after training.
         examples: network -> some held-out examples, the worst first.
         sample: network -> a text that shows what was learned, or nothing.
+        pictures: network -> pictures of what it does on some held-out sequences, or nothing.
         gates: network -> the values of a recurrent layer on one example, as `models.gates.gates_of` makes them, or nothing.
         columns: batch -> its numeric input columns, for kinds that have some.
         ids: batch -> what names its sequences in the user's data, such as file lines.
@@ -100,6 +120,7 @@ class Prepared:
     examples: Callable[[Any], Sequence[Example]] = lambda network: ()
     sample: Callable[[Any], str] = lambda network: ""
     gates: Callable[[Any], Mapping[str, Any] | None] = lambda network: None
+    pictures: Callable[[Any], Gallery | None] = lambda network: None
     columns: Callable[[Any], Sequence[Column]] = lambda batch: ()
     ids: Callable[[Any], Sequence[str]] = lambda batch: ()
     store: str = ""
@@ -141,8 +162,8 @@ class Kind(ABC, Generic[S]):
     def evaluate(self, network: Any, data: Any, where: str = "evaluate") -> Figures:
         """Figures of a trained network on a file of the user's (a path), or on Python objects."""
 
-    def evaluate_with(self, network: Any, data: Any, options: Mapping[str, Any], where: str = "evaluate") -> Figures:
-        """As `evaluate`, with options that say how; a kind that knows some has its own.
+    def evaluate_with(self, network: Any, data: Any, options: Mapping[str, Any], where: str = "evaluate") -> Measured:
+        """As `evaluate`, with options that say how, and beside what it is compared with; a kind that knows some has its own.
 
         Raises:
             ConfigError: an option that this kind does not know.
@@ -152,7 +173,7 @@ class Kind(ABC, Generic[S]):
                 f"{where}: the option {next(iter(options))!r} is given, expected none: the kind {self.name} is measured in one "
                 "way. Leave it out."
             )
-        return self.evaluate(network, data, where)
+        return Measured(self.evaluate(network, data, where))
 
     @abstractmethod
     def predict(self, network: Any, data: Any, where: str = "predict", **options: Any) -> Iterator[str]:
@@ -161,6 +182,14 @@ class Kind(ABC, Generic[S]):
     @abstractmethod
     def starter(self) -> Mapping[str, bytes]:
         """What `carrousel new` writes: one commented settings file `NAME.yaml`, and a small sample of real data beside it."""
+
+    def form(self, settings: S, path: Path, where: str = "check") -> Guess:
+        """What a file of the user's is and which of its columns count, as the settings say.
+
+        Raises:
+            ConfigError, DataError: as `carrousel.data.guessing.guess`.
+        """
+        return guess(path, self.name, where)
 
     def absolute(self, settings: S, folder: Path | None, where: str = "train") -> S:
         """Settings whose paths do not depend on where they stand; those from a settings file must lie in its folder.
@@ -173,9 +202,23 @@ class Kind(ABC, Generic[S]):
         """
         section: Section = getattr(settings, "data")  # noqa: B009 - every kind has one
         changed: dict[str, Any] = {}
-        for name, about in type(section).model_fields.items():
-            value = getattr(section, name)
-            if isinstance(value, str) and (about.description or "").startswith("path"):
+        for name in self.path_names():
+            if isinstance(value := getattr(section, name), str):
                 path = Path(value).absolute() if folder is None else path_in(folder, value, f"data.{name}", where)
                 changed[name] = str(path)
         return settings.model_copy(update={"data": section.model_copy(update=changed)})
+
+    def path_names(self) -> list[str]:
+        """The settings of the section `data` that are paths, that of the data to learn from first."""
+        section = self.Settings.model_fields["data"].annotation
+        assert isinstance(section, type), "every kind has a section data"
+        assert issubclass(section, Section), "and it is one"
+        return [name for name, about in section.model_fields.items() if (about.description or "").startswith("path")]
+
+    def data_files(self, settings: S) -> tuple[Path | None, Path | None]:
+        """The file to learn from and the held-out one, where the settings name them."""
+        section: Section = getattr(settings, "data")  # noqa: B009 - every kind has one
+        first, *others = self.path_names()
+        found = [getattr(section, name) for name in (first, "valid") if name == first or name in others]
+        train, valid = [Path(value) if value else None for value in [*found, None][:2]]
+        return train, valid

@@ -16,6 +16,7 @@ from carrousel.errors import counted
 from carrousel.files import write_atomically
 from carrousel.train.charts import Chart, Line, Point, thinned
 from carrousel.train.differences import Part, differences
+from carrousel.train.fan import Fan
 from carrousel.train.figures import label, shown
 from carrousel.train.heat_map import HeatMap, heat_map
 from carrousel.train.progress import clock
@@ -93,6 +94,7 @@ def page(record: RunRecord, settings: type[Settings] | None = None) -> str:
             "facts": list(_facts(summary)),
             **_figures(summary),
             "charts": [*_charts(record), *_lags(record)],
+            "gallery": _gallery(record),
             "layers": layers,
             **_examples(record),
             "sample": record.sample,
@@ -113,9 +115,9 @@ def render(name: str, values: Mapping[str, Any]) -> str:
 
 @cache
 def _template(name: str) -> "Template":
-    from jinja2 import Environment, StrictUndefined
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-    return Environment(autoescape=True, undefined=StrictUndefined).from_string(_file(name))
+    return Environment(autoescape=True, undefined=StrictUndefined, loader=FunctionLoader(_file)).get_template(name)
 
 
 @cache
@@ -273,6 +275,16 @@ def _layers(record: RunRecord) -> Iterator[dict[str, Any]]:
             except ValueError as error:
                 record.faults.append(f"gates.json: {error}")
         yield {"name": layer.get("cell", ""), "maps": maps}
+
+
+def _gallery(record: RunRecord) -> dict[str, Any] | None:
+    """Pictures of single sequences, drawn."""
+    if record.pictures is None or not record.pictures.pictures:
+        return None
+    drawn = [
+        {"title": one.title, "svg": one.svg(), "is_wide": isinstance(one, Fan)} for one in record.pictures.pictures
+    ]
+    return {"title": record.pictures.title, "about": record.pictures.about, "pictures": drawn}
 
 
 def _map(found: HeatMap, words: Sequence[str]) -> dict[str, Any]:

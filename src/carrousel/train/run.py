@@ -186,7 +186,7 @@ class Run:
                 self.folder.sync_metrics()
 
     def finish(self) -> Summary:
-        """Measure the baselines and write summary.json, examples.json, sample.txt, gates.json and report.html."""
+        """Measure the baselines and write summary.json, examples.json, sample.txt, pictures.json, gates.json and report.html."""
         prepared, folder = self.prepared, self.folder
         network = self.kind.load(folder.path, "train")
         summary = self._summary(prepared.baselines())
@@ -194,6 +194,8 @@ class Run:
         with torch.no_grad():
             folder.write_json("examples.json", [dataclasses.asdict(shown) for shown in prepared.examples(network)])
             folder.write_text("sample.txt", prepared.sample(network))
+            if (pictures := prepared.pictures(network)) is not None:
+                folder.write_json("pictures.json", pictures.to_dict())
             if (gates := prepared.gates(network)) is not None:
                 folder.write_json("gates.json", gates)
         write_report(folder.path, self.kind.Settings)

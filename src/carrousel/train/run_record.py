@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import yaml
 
 from carrousel.errors import DataError
+from carrousel.train.pictures import Gallery
 
 LOADER: Any = getattr(
     yaml, "CSafeLoader", yaml.SafeLoader
@@ -38,6 +39,7 @@ class RunRecord:
         evaluations: lines of metrics.jsonl about held-out data.
         diagnosis: the last look at gradients, gates and updates; None where there was none.
         examples: of held-out sequences.
+        pictures: of what the network does on single sequences; None where the kind has none.
         gates: values of the recurrent layers on one example; None where the kind has none.
         sample: a text that shows what was learned.
         log: lines of log.txt.
@@ -51,6 +53,7 @@ class RunRecord:
     evaluations: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     diagnosis: Mapping[str, Any] | None = None
     examples: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    pictures: Gallery | None = None
     gates: Mapping[str, Any] | None = None
     sample: str = ""
     log: list[str] = field(default_factory=list[str])
@@ -76,6 +79,7 @@ def read_run(path: Path, where: str = "report") -> RunRecord:
         evaluations=lines.evaluations,
         diagnosis=lines.diagnoses[-1] if lines.diagnoses else None,
         examples=_read(path / "examples.json", _examples, faults) or [],
+        pictures=_read(path / "pictures.json", _gallery, faults),
         gates=_read(path / "gates.json", _mapping, faults),
         sample=_read(path / "sample.txt", str, faults) or "",
         log=(_read(path / "log.txt", str, faults) or "").splitlines(),
@@ -153,6 +157,13 @@ def _mapping(text: str) -> dict[str, Any]:
 
 def _examples(text: str) -> list[dict[str, Any]]:
     return [_dict(found) for found in cast(list[Any], _of_type(json.loads(text), list))]
+
+
+def _gallery(text: str) -> Gallery:
+    try:
+        return Gallery.from_dict(_mapping(text))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(str(error)) from None
 
 
 def _summary(text: str) -> dict[str, Any]:

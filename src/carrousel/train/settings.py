@@ -36,6 +36,8 @@ class Section(BaseModel):
     )
     either: ClassVar[tuple[tuple[str, str], ...]] = ()
     """pairs of settings of which one is null"""
+    absent: ClassVar[Mapping[str, str]] = {}
+    """settings of other kinds that this one cannot have, and why"""
 
 
 class RecurrentSettings(Section):
@@ -91,7 +93,8 @@ class Settings(Section):
         try:
             config = cls.model_validate(nested)
         except ValidationError as error:
-            faults += [_fault(detail, [*cls.model_fields, *cls.names()]) for detail in error.errors()]
+            known, absent = [*cls.model_fields, *cls.names()], cls.absences()
+            faults += [_fault(detail, known, absent) for detail in error.errors()]
             config = None
         if faults or config is None:
             raise ConfigError(f"{where}: {' '.join(faults)} {cls._list_them()}")
@@ -135,6 +138,12 @@ class Settings(Section):
         for section, field in cls.model_fields.items():
             for name in cast(type[Section], field.annotation).model_fields:
                 yield f"{section}.{name}"
+
+    @classmethod
+    def absences(cls) -> dict[str, str]:
+        """Settings that other kinds have and this one cannot have, such as `model.bidirectional`, and why."""
+        sections = {name: cast(type[Section], field.annotation) for name, field in cls.model_fields.items()}
+        return {f"{name}.{key}": why for name, section in sections.items() for key, why in section.absent.items()}
 
     @classmethod
     def _leave_one(cls, nested: dict[str, Any], overrides: Sequence[str]) -> None:
@@ -220,9 +229,11 @@ def _override(settings: dict[str, Any], override: str) -> str | None:
     return None
 
 
-def _fault(detail: ErrorDetails, known: Sequence[str]) -> str:
+def _fault(detail: ErrorDetails, known: Sequence[str], absent: Mapping[str, str]) -> str:
     path, given = ".".join(map(str, detail["loc"])), detail["input"]
     match detail["type"]:
+        case "extra_forbidden" if path in absent:
+            return f"{path} is {given!r}, expected no such setting: {absent[path]}. Leave it out."
         case "extra_forbidden":
             return f"unknown setting {path!r}.{nearest(path, known)}"
         case "value_error":

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from carrousel.data.batches import BatchesOf, Bucketed
 from carrousel.data.far import FAR, FarValueWarning, far_values
+from carrousel.data.guessing import Guess, guess
 from carrousel.data.moments import moments
 from carrousel.errors import ConfigError, DataError, counted
 from carrousel.heads.steps import valid_steps
@@ -123,6 +124,14 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
         for name, scores in zip(series.names, scores_of(network, series), strict=True):
             for step, score in enumerate(scores.tolist()):
                 yield f"{name}\t{step}\t{score:.6g}\t{int(score > threshold)}"
+
+    def form(self, settings: AutoencoderSettings, path: Path, where: str = "check") -> Guess:
+        """As `Kind.form`."""
+        data = settings.data
+        columns = data.columns or [
+            name for name in guess(path, self.name, where).columns if name not in (data.series, data.label)
+        ]
+        return Guess("numbers", self.name, tuple(columns))
 
     def starter(self) -> Mapping[str, bytes]:
         """As `Kind.starter`."""

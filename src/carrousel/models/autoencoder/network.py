@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float, Int
@@ -14,6 +14,7 @@ from carrousel.heads.steps import valid_steps
 from carrousel.init import forget_bias_for
 from carrousel.layers import Recurrent
 from carrousel.layers.draw import Draw
+from carrousel.models.bridge import Bridge
 from carrousel.models.encoder import numbered
 from carrousel.models.network import Network
 from carrousel.models.transfer import Reading
@@ -47,6 +48,9 @@ class AutoencoderNetwork(Network):
         dropout: probability with which outputs between layers are zeroed while training.
         forget_bias: start value of the forget-gate biases, in cells that have them; None keeps the cell's own start.
         residual: add the input of a layer to its output, from the second layer on.
+        bidirectional: the encoder reads the window from its end as well. The decoders, of one direction, start from the last states
+            of both, mapped to one of hidden_size units by a learned matrix for each field. What a horizon predicts lies after all
+            that either direction reads.
         columns: what the columns of a table are called in which its series stand: columns, series and label.
         smoothing: steps around each over which errors are averaged into its score; 1 for none.
         sizes: further sizes of the cell.
@@ -75,6 +79,7 @@ class AutoencoderNetwork(Network):
         columns: Mapping[str, Any] | None = None,
         smoothing: int = 1,
         residual: bool = False,
+        bidirectional: bool = False,
         **sizes: int,
     ) -> None:
         super().__init__()
@@ -84,17 +89,18 @@ class AutoencoderNetwork(Network):
         self.cell = find(cell) if isinstance(cell, str) else cell
         init = forget_bias_for(self.cell, forget_bias)
 
-        def layers(input_size: int) -> Recurrent:
-            rest = cast(dict[str, Any], sizes)
-            return Recurrent(
-                self.cell, input_size, hidden_size, num_layers, dropout=dropout, init=init, residual=residual, **rest
-            )
+        def layers(input_size: int, *, bidirectional: bool = False) -> Recurrent:
+            rest: dict[str, Any] = {"dropout": dropout, "init": init, "residual": residual, **sizes}
+            return Recurrent(self.cell, input_size, hidden_size, num_layers, bidirectional, **rest)
 
-        self.encoder = layers(len(self.means))
+        self.encoder = layers(len(self.means), bidirectional=bidirectional)
         self.decoder = layers(1)
         self.output = nn.Linear(self.decoder.output_size, len(self.means))
         self.predictor = layers(1) if horizon else None
         self.predicted = nn.Linear(self.decoder.output_size, len(self.means)) if horizon else None
+        self.bridge = None
+        if bidirectional:
+            self.bridge = Bridge(self.encoder, self.decoder, True, self.kind, "Set model.bidirectional=false.")
         self.register_buffer("mean", torch.tensor(self.means), persistent=False)
         self.register_buffer("deviation", torch.tensor(self.deviations), persistent=False)
         self.register_buffer("threshold", torch.tensor(float("nan"), dtype=torch.float64))
@@ -107,7 +113,7 @@ class AutoencoderNetwork(Network):
     def encode(
         self, x: Float[Tensor, "T B D"], lengths: Int[Tensor, " B"] | None = None, draw: Draw | None = None
     ) -> Any:
-        """The state after the last valid step, which stands for the sequence.
+        """The state after the last step read, which stands for the sequence: every field (layers, B, ...).
 
         Args:
             x: standardised.
@@ -115,7 +121,7 @@ class AutoencoderNetwork(Network):
             draw: the random numbers of dropout, which is on while training; when left out, torch's own.
         """
         _, state = self.encoder(x, lengths=lengths, draw=draw)
-        return state
+        return state if self.bridge is None else self.bridge(state)
 
     def forward(
         self, x: Float[Tensor, "T B D"], lengths: Int[Tensor, " B"] | None = None, draw: Draw | None = None
@@ -169,6 +175,7 @@ class AutoencoderNetwork(Network):
             "hidden_size": self.encoder.hidden_size,
             "num_layers": self.encoder.num_layers,
             "residual": self.encoder.residual,
+            "bidirectional": self.encoder.bidirectional,
             "dropout": self.encoder.dropout,
             "columns": asdict(self.columns),
             "smoothing": self.smoothing,
@@ -183,5 +190,6 @@ class AutoencoderNetwork(Network):
         later = {
             "smoothing": config.get("smoothing", 1),
             "residual": config.get("residual", False),
-        }  # older models have neither
+            "bidirectional": config.get("bidirectional", False),
+        }  # older models have none of them
         return cls(**given, **later, cell=cell or config["cell"], **config["sizes"])

@@ -34,6 +34,8 @@ class AutoencoderModelSettings(RecurrentSettings):
 
     hidden_size: int = Field(default=32, ge=1)
     """units in a layer: all that is known of a window passes through its state"""
+    bidirectional: bool = False
+    """read a window in both directions; decoders start from the states of both, mapped to one"""
     residual: bool = False
     """add the input of a layer to its output, from the second layer on"""
     horizon: int = Field(default=0, ge=0)

@@ -28,6 +28,7 @@ class ScoringEstimator(Estimator):
         *,
         run: str | Path | None = None,
         finetune: str | Path | None = None,
+        progress: bool = False,
     ) -> Self:
         """Train, and keep the weights that were best on held-out data.
 
@@ -36,8 +37,9 @@ class ScoringEstimator(Estimator):
             y: a label of each sequence, or a list of labels where several can be right; left out for files.
             run: folder to keep settings, metrics, checkpoints and the report in; left out, they are not kept.
             finetune: folder of a trained model, of this kind or another, to start from: `carrousel train --finetune`.
+            progress: show how far it is: a bar on a terminal, lines elsewhere.
         """
-        return super().fit(data if y is None else (data, y), run=run, finetune=finetune)
+        return super().fit(data if y is None else (data, y), run=run, finetune=finetune, progress=progress)
 
     @property
     def classes_(self) -> np.ndarray:

@@ -18,6 +18,7 @@ from carrousel.errors import ConfigError
 from carrousel.layers.draw import Draw
 from carrousel.models.classifier.rows import VALUES_AT_ONCE
 from carrousel.models.classifier.settings import TextDataSettings, TextModelSettings
+from carrousel.models.continued import Named, NamedRows
 
 DROPPED, EDGE = "<dropped>", "<edge>"
 SPECIALS = (UNKNOWN, DROPPED, EDGE)
@@ -74,6 +75,10 @@ class TextInput(nn.Module):
     def words(self, ids: Int[Tensor, " T"]) -> list[str]:
         """What was read at each step."""
         return self.tokens.decode(cast(list[int], ids.tolist()))
+
+    def named_rows(self) -> NamedRows:
+        """As `Network.named_rows` of the network that reads with it, by the name `read`."""
+        return {"read.embedding.weight": Named("words" if self.unit == "word" else "characters", self.tokens.strings)}
 
     def numbering(self) -> dict[str, Any]:
         """All that the numbers of a text's words depend on; what JSON can hold."""

@@ -18,9 +18,10 @@ from carrousel.layers import Recurrent
 from carrousel.layers.draw import Draw
 from carrousel.models.classifier.inputs import SeriesInput, TextInput, input_of_config
 from carrousel.models.classifier.rows import VALUES_AT_ONCE, Batch, Encoded, Layout, Rows
-from carrousel.models.classifier.scoring import ScoringNetwork
+from carrousel.models.classifier.scoring import ScoringNetwork, rows_of_labels
 from carrousel.models.classifier.sequences import Label, Labelled
 from carrousel.models.classifier.targets import targets_of
+from carrousel.models.continued import NamedRows
 from carrousel.models.encoder import Encoder, RowDropout, numbered
 from carrousel.models.transfer import Reading
 
@@ -113,7 +114,7 @@ class ClassifierNetwork(ScoringNetwork):
         return {**cast(TextInput, self.read).numbering(), "labels": self.labels, "has_several": self.is_multi_label}
 
     def rows(self, given: Labelled, where: str) -> Rows:
-        """As `ScoringNetwork.rows`; series stay where they are."""
+        """As `ScoringNetwork.named_rows`; series stay where they are."""
         if isinstance(self.read, TextInput):
             return super().rows(given, where)
         series = _checked(self.read, given, where)
@@ -146,6 +147,11 @@ class ClassifierNetwork(ScoringNetwork):
         if isinstance(self.read, TextInput):
             return Reading(layers, self.read.embedding, self.read.tokens.strings)
         return Reading(layers)
+
+    def named_rows(self) -> NamedRows:
+        """As `Network.named_rows`."""
+        words: NamedRows = {} if isinstance(self.read, SeriesInput) else self.read.named_rows()
+        return {**words, **rows_of_labels(self.labels)}
 
     def config(self) -> dict[str, Any]:
         """As `Network.config`."""

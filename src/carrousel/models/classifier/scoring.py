@@ -18,6 +18,7 @@ from carrousel.layers.draw import Draw
 from carrousel.models.classifier.figures import ALL_FIGURES, ManyLabels, OneLabel
 from carrousel.models.classifier.rows import Batch, Encoded, Layout, Rows
 from carrousel.models.classifier.sequences import Label, Labelled
+from carrousel.models.continued import Named, NamedRows
 from carrousel.models.encoder import Encoder, RowDropout, draw_for
 from carrousel.models.network import Network
 from carrousel.train.kind import Figures
@@ -32,12 +33,14 @@ class ScoringNetwork(Network):
     Attributes:
         num_masks: dropout masks over which probabilities are averaged; 0 for one pass without dropout.
         columns: what the columns of a table are called in which its sequences and labels stand.
+        labels: the classes.
         meaningful: figures that mean something of its classes.
     """
 
     meaningful: ClassVar[Collection[str]] = ALL_FIGURES
     num_masks: int
     columns: Mapping[str, Any]
+    labels: tuple[Any, ...]
 
     @property
     @abstractmethod
@@ -82,8 +85,8 @@ class ScoringNetwork(Network):
         """The layer to show in the report, what it reads, and a word for each step of the batch's first row."""
 
     def meaning(self) -> dict[str, Any]:
-        """As `Network.meaning`: not what the columns of a table are called."""
-        return {**self.config(), "columns": None}
+        """As `Network.meaning`: not what the columns of a table are called; labels as texts, also where they are numbers."""
+        return {**self.config(), "columns": None, "labels": [repr(label) for label in self.labels]}
 
     def figures(self, rows: Rows, probabilities: Float64[np.ndarray, "N C"]) -> Figures:
         """How right these probabilities are."""
@@ -163,3 +166,8 @@ def loss_of(network: ScoringNetwork, batch: Batch) -> Loss:
     else:
         loss = nn.functional.cross_entropy(scores, batch.targets)
     return Loss(loss, None, len(batch.rows))
+
+
+def rows_of_labels(labels: Sequence[Any], what: str = "labels") -> NamedRows:
+    """As `Network.named_rows`, of an output layer with a row a label."""
+    return {f"output.{part}": Named(what, labels) for part in ("weight", "bias")}

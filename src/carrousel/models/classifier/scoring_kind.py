@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from carrousel.data.batches import BatchesOf, Bucketed
+from carrousel.data.guessing import Guess, guess
 from carrousel.data.store import Store
 from carrousel.errors import ConfigError
 from carrousel.models.classifier.baselines import Baseline
@@ -75,6 +76,12 @@ class ScoringKind(Kind[S]):
     def columns_in(self, network: Any, batch: Batch) -> Sequence[Column]:
         """The numeric input columns of a batch, where it has some."""
         return ()
+
+    def form(self, settings: S, path: Path, where: str = "check") -> Guess:
+        """As `Kind.form`: series where it holds some, else a table of texts."""
+        found = guess(path, self.name, where)
+        columns = self.columns_of(settings)
+        return found if found.form == "cases" else Guess("labelled", self.name, (columns["text"], columns["label"]))
 
     def prepare(self, settings: S, where: str = "train", data: Any = None) -> Prepared:
         """As `Kind.prepare`; `data` is (sequences, labels)."""

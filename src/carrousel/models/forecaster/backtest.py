@@ -1,7 +1,7 @@
 """Back-tests: forecasts from several dates in the past, each from what was known then."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -11,7 +11,7 @@ from carrousel.data.ragged import Ragged
 from carrousel.data.readers.series import SeriesTable
 from carrousel.data.readers.static import Static
 from carrousel.data.windows import Windows, cut_steps
-from carrousel.errors import ConfigError
+from carrousel.errors import ConfigError, counted
 from carrousel.models.forecaster.baselines import baselines
 from carrousel.models.forecaster.forecasts import (
     Forecasts,
@@ -34,9 +34,11 @@ class BackTest(Forecast):
 
     Attributes:
         figures: "model", "persistence", "seasonal-naive" ... -> figure by name, over all windows.
+        by_window: first time forecast -> the same of one window.
     """
 
     figures: Any = None
+    by_window: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict[str, Any], repr=False)
 
 
 def cross_validate(
@@ -60,9 +62,65 @@ def cross_validate(
     Raises:
         ConfigError: fewer than one window, a step below 1, or too little data.
     """
-    for name, value in (("n_windows", num_windows), ("step", step)):
+    stamps = first_times(table, horizon, num_windows, step, where)
+    found: dict[str, _Window] = {}
+    network: ForecasterNetwork | None = None
+    for stamp in stamps:
+        cut = cut_steps(table.starts, table.values.lengths, table.frequency, stamp)
+        if network is None or is_refitted:
+            network = fit(*before(table, static, cut))
+        found[table.text(stamp)] = _forecast_from(network, table, static, cut, level, where)
+    assert network is not None
+    return _joined(found, table, is_probabilistic(network))
+
+
+def back_test(
+    network: ForecasterNetwork, table: SeriesTable, static: Static | None, num_windows: int, step: int, where: str
+) -> tuple[BackTest, list[str]]:
+    """As `cross_validate`, of a network as it is; and what there is to say of that, as sentences.
+
+    Raises:
+        ConfigError: as `cross_validate`, or a window forecasts what the network learned from.
+    """
+    horizon, until = network.model.horizon, network.recipe.learned_until
+    stamps = first_times(table, horizon, num_windows, step, where, "windows")
+    late = [stamp for stamp in stamps if until is None or stamp >= until]
+    if until is not None and len(late) < num_windows:
+        fitting = f"Ask for windows={len(late)}" if late else "Give later series"
+        raise ConfigError(
+            f"{where}: the first of {num_windows} windows begins at {table.text(stamps[0])}, expected all from {table.text(until)} "
+            f"on: the network learned from what lies before. {fitting}, or train with a larger data.test."
+        )
+
+    def as_it_is(table: SeriesTable, static: Static | None) -> ForecasterNetwork:
+        return network
+
+    found = cross_validate(
+        as_it_is, table, static, horizon, num_windows, step, is_refitted=False, level=None, where=where
+    )
+    apart = "" if num_windows == 1 else f", {counted(step, 'step')} apart"
+    told = [
+        f"Not retrained: the network as it is forecasts {counted(horizon, 'step')} from {counted(len(stamps), 'date')}{apart}."
+    ]
+    if until is None:
+        told.append("It was trained without a test part (data.test=0), so that it may have learned from these steps.")
+    return found, told
+
+
+def first_times(
+    table: SeriesTable, horizon: int, num_windows: int, step: int, where: str, name: str = "n_windows"
+) -> list[int]:
+    """Time stamps at which the windows of a back-test begin.
+
+    Args:
+        name: of the number of windows, for an error.
+
+    Raises:
+        ConfigError: as `cross_validate`.
+    """
+    for option, value in ((name, num_windows), ("step", step)):
         if value < 1:
-            raise ConfigError(f"{where}: {name} is {value}, expected at least 1. Give a positive {name}.")
+            raise ConfigError(f"{where}: {option} is {value}, expected at least 1. Give a positive {option}.")
     first, num_steps = int(table.starts.min()), _num_steps(table)
     origins = [num_steps - horizon - step * k for k in reversed(range(num_windows))]
     if origins[0] < 2:
@@ -70,17 +128,7 @@ def cross_validate(
             f"{where}: {num_windows} windows of {horizon} steps, {step} apart, need {num_steps - origins[0] + 2:,} steps, "
             f"expected at most {num_steps:,}, which the series have. Ask for fewer windows."
         )
-    found: list[_Window] = []
-    network: ForecasterNetwork | None = None
-    for origin in origins:
-        stamp = int(table.frequency.stamps(first, np.array([origin]))[0])
-        cut = cut_steps(table.starts, table.values.lengths, table.frequency, stamp)
-        if network is None or is_refitted:
-            network = fit(*before(table, static, cut))
-        found.append(_forecast_from(network, table, static, cut, level, where))
-    assert network is not None
-    columns = {name: np.concatenate([window.columns[name] for window in found]) for name in found[0].columns}
-    return BackTest(columns, table, figures=_figures(found, is_probabilistic(network)))
+    return [int(stamp) for stamp in table.frequency.stamps(first, np.array(origins))]
 
 
 def before(
@@ -137,6 +185,14 @@ def _forecast_from(
     columns["y"] = truth.y.T.ravel()
     naive = {name: point for name, (point, _) in baselines(panel, windows, rows).items()}
     return _Window(columns, forecast(network, panel, windows, rows, is_scored=True), truth, naive)
+
+
+def _joined(found: Mapping[str, _Window], table: SeriesTable, has_crps: bool) -> BackTest:
+    """One back-test of these windows, by the first time of each."""
+    windows = list(found.values())
+    columns = {name: np.concatenate([window.columns[name] for window in windows]) for name in windows[0].columns}
+    by_window = {begin: _figures([window], has_crps) for begin, window in found.items()}
+    return BackTest(columns, table, figures=_figures(windows, has_crps), by_window=by_window)
 
 
 def _figures(found: list[_Window], has_crps: bool) -> dict[str, dict[str, float]]:

@@ -41,6 +41,7 @@ class Forecaster(Estimator):
         finetune: str | Path | None = None,
         static: Any = None,
         verbose: bool = True,
+        progress: bool = False,
     ) -> Self:
         """Train on a long table, and print the figures beside those of persistence, seasonal-naive, drift and the mean.
 
@@ -51,10 +52,11 @@ class Forecaster(Estimator):
             finetune: folder of a trained model, of this kind or another, to start from: `carrousel train --finetune`.
             static: a table with a row a series, of what does not change in time.
             verbose: print the table of figures, which are those of the validation part.
+            progress: show how far it is: a bar on a terminal, lines elsewhere.
         """
         settings = cast(ForecasterSettings, self.settings)
         self._history, self._like = read_data(settings.data, (data, static), self._where()), _library(data)
-        super().fit(self._history, run=run, finetune=finetune)
+        super().fit(self._history, run=run, finetune=finetune, progress=progress)
         if verbose:
             print(held_out_table(self._own_network(), Material.of(settings, self._history, self._where())))
         return self
@@ -115,7 +117,7 @@ class Forecaster(Estimator):
 
         def learn(table: SeriesTable, static: Static | None) -> ForecasterNetwork:
             fresh = type(self)(**{name: dict(section) for name, section in inner})
-            return fresh.fit((table, static) if static else table, verbose=False)._own_network()
+            return fresh.fit(table, static=static, verbose=False)._own_network()
 
         horizon = settings.model.horizon
         found = cross_validate(

@@ -2,12 +2,10 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from carrousel.models.forecaster.forecasts import is_probabilistic, measure, measure_baselines
-from carrousel.models.forecaster.kind import MOST_SCORED, spread
-from carrousel.models.forecaster.material import Material
+from carrousel.models.forecaster.material import MOST_SCORED, Material, spread
 from carrousel.models.forecaster.network import ForecasterNetwork
+from carrousel.train import figures as tables
 
 SHOWN = ("mase", "smape", "mae", "rmse", "crps", "nse", "kge", "coverage-80", "coverage-95")
 
@@ -29,14 +27,9 @@ def figures_table(found: Mapping[str, Mapping[str, float]]) -> str:
     model  0.500
     drift   1.25
     """
-    names = [name for name in SHOWN if any(name in values for values in found.values())]
-    rows = [["", *names]]
-    for name, values in found.items():
-        rows.append([name, *(_shown(values.get(figure, np.nan)) for figure in names)])
-    widths = [max(len(row[k]) for row in rows) for k in range(len(names) + 1)]
-    aligned = [[row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in rows]
-    return "\n".join("  ".join(row).rstrip() for row in aligned)
+    return tables.figures_table({"": {name: in_order(values) for name, values in found.items()}})
 
 
-def _shown(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:#.3g}".rstrip(".") if abs(value) < 1000 else f"{value:,.0f}"
+def in_order(figures: Mapping[str, float]) -> dict[str, float]:
+    """The figures that a table shows, in its order."""
+    return {name: figures[name] for name in SHOWN if name in figures}

@@ -137,6 +137,14 @@ def measure(
     return figures(Truth.of(panel, windows, rows), found, is_probabilistic(network))
 
 
+def measure_each(
+    network: ForecasterNetwork, panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]
+) -> dict[str, dict[str, float]]:
+    """Series -> figures of the network on its windows; NaN where nothing was observed."""
+    series, _ = windows.places(rows)
+    return {panel.table.names[k]: measure(network, panel, windows, rows[series == k]) for k in np.unique(series)}
+
+
 def measure_baselines(
     panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"], with_crps: bool
 ) -> Mapping[str, tuple[dict[str, float], str]]:

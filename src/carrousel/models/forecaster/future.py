@@ -92,7 +92,7 @@ class Forecast(Mapping[str, np.ndarray]):
         """A picture of history, forecast and intervals.
 
         Args:
-            path: of a PNG, SVG or PDF to write; left out, the Matplotlib figure is returned alone.
+            path: of a .png, .svg or .pdf to write; left out, the Matplotlib figure is returned alone.
             series: their names; the first four when left out.
             history: steps shown before the forecast; four times what was forecast when left out.
 
@@ -100,7 +100,8 @@ class Forecast(Mapping[str, np.ndarray]):
             The Matplotlib figure.
 
         Raises:
-            ConfigError: Matplotlib is not installed, or there is no such series.
+            ConfigError: Matplotlib is not installed, there is no such series, or the file's name ends in another way.
+            DataError: the file cannot be written.
         """
         from carrousel.models.forecaster.plots import plot
 

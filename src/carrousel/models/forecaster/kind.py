@@ -3,31 +3,39 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from jaxtyping import Integer
 
 from carrousel.data.batches import BatchesOf, Bucketed
+from carrousel.data.guessing import Guess
 from carrousel.data.readers.series import SeriesTable
 from carrousel.data.readers.static import Static
 from carrousel.data.stretches import Stretches
 from carrousel.data.windows import Windows, cut_steps
-from carrousel.errors import DataError
+from carrousel.errors import ConfigError, DataError
 from carrousel.models.encoder import draw_for
-from carrousel.models.forecaster.forecasts import is_probabilistic, measure, measure_baselines
+from carrousel.models.forecaster.backtest import MODEL, back_test
+from carrousel.models.forecaster.figures_table import in_order
+from carrousel.models.forecaster.forecasts import is_probabilistic, measure, measure_baselines, measure_each
 from carrousel.models.forecaster.future import Forecast, forecast_ahead
-from carrousel.models.forecaster.material import Material, read_like
+from carrousel.models.forecaster.material import MOST_SCORED, Material, read_like, spread
 from carrousel.models.forecaster.network import ForecasterNetwork
 from carrousel.models.forecaster.panel import Batch, Panel
 from carrousel.models.forecaster.settings import ForecasterSettings
-from carrousel.models.forecaster.shown import columns, examples, gates, place
-from carrousel.models.options import TEXT, check_options
+from carrousel.models.forecaster.shown import columns, examples, gates, pictures, place
+from carrousel.models.options import SWITCH, TEXT, WHOLE, check_options
 from carrousel.models.samples import sample_files
-from carrousel.train.kind import Figures, Kind, Prepared
+from carrousel.train.kind import Figures, Kind, Measured, Prepared
 from carrousel.train.loop import Loss
 
-MOST_SCORED = 2_000  # windows measured after each evaluation: enough to compare weights by
+EVALUATE = {"static": TEXT, "each": SWITCH, "windows": WHOLE, "step": WHOLE}
+PREDICT = {"static": TEXT, "plot": TEXT, "history": WHOLE}
+LISTS = ("level", "series")
+"""Options of `predict` that are one value or a list, which is not checked with the others."""
+THIS = "this model"
+NUM_PICTURES = 4
 
 LOSSES = {"quantile": "pinball loss", "median": "absolute error", "mean": "squared error"}
 """Head -> what its loss is, of y as it was scaled; the others are distributions, which are learned by -ln p."""
@@ -76,6 +84,7 @@ class ForecasterKind(Kind[ForecasterSettings]):
             size=found.describe(),
             baselines=lambda: measure_baselines(panel, held_out, rows, has_crps),
             examples=lambda network: examples(network, panel, held_out, rows),
+            pictures=lambda network: pictures(network, panel, held_out, rows[spread(len(rows), NUM_PICTURES)]),
             gates=lambda network: gates(network, panel, held_out, int(rows[-1])),
             columns=lambda drawn: columns(panel, learned, drawn.rows),
             store=table.told,
@@ -94,10 +103,38 @@ class ForecasterKind(Kind[ForecasterSettings]):
 
     def evaluate_with(
         self, network: ForecasterNetwork, data: Any, options: Mapping[str, Any], where: str = "evaluate"
-    ) -> Figures:
-        """As `Kind.evaluate_with`: `static`, the path of the table of what does not change."""
-        check_options(options, {"static": TEXT}, where)
-        return self.evaluate(network, _with_static(data, options), where)
+    ) -> Measured:
+        """As `Kind.evaluate_with`, beside persistence, seasonal-naive, drift and the mean.
+
+        Args:
+            options: `static`, the path of the table of what does not change; `each`, figures of each series, too; `windows`, dates
+                from which to forecast the horizon after each, the last one a horizon before the end of the data, and `step`,
+                from one to the next (a horizon).
+        """
+        check_options(options, EVALUATE, where)
+        if "windows" in options or "step" in options:
+            if options.get("each"):
+                raise ConfigError(f"{where}: each and windows are given, expected one of them. Leave one out.")
+            return self._back_test(network, _with_static(data, options), options, where)
+        panel, windows = self.held_out(network, _with_static(data, options), where)
+        rows = np.arange(len(windows))
+        beside = measure_baselines(panel, windows, rows, is_probabilistic(network))
+        each = measure_each(network, panel, windows, rows) if options.get("each") else {}
+        return Measured(
+            in_order(measure(network, panel, windows, rows)),
+            {name: in_order(found) for name, (found, _) in beside.items()},
+            {name: {THIS: in_order(found)} for name, found in each.items()},
+        )
+
+    def _back_test(self, network: ForecasterNetwork, data: Any, options: Mapping[str, Any], where: str) -> Measured:
+        if "windows" not in options:
+            raise ConfigError(f"{where}: step is given without windows, expected both. Say how many: windows=5")
+        table, static = read_like(network, data, where)
+        step = options.get("step", network.model.horizon)
+        found, told = back_test(network, table, static, options["windows"], step, where)
+        parts = {f"from {begin}": _this_first(figures) for begin, figures in found.by_window.items()}
+        whole = _this_first(found.figures)
+        return Measured(whole.pop(THIS), whole, parts, told)
 
     def held_out(self, network: ForecasterNetwork, data: Any, where: str = "evaluate") -> tuple[Panel, Windows]:
         """What `evaluate` measures: windows side by side after what the network learned from.
@@ -132,11 +169,22 @@ class ForecasterKind(Kind[ForecasterSettings]):
         """Lines of a CSV table: the steps after the last observed y of each series.
 
         Args:
-            options: `level`, the intervals in percent, such as [80, 95]; `static`, the path of the table of what does not change.
+            options: `level`, the intervals in percent, such as [80, 95]; `static`, the path of the table of what does not change;
+                `plot`, a .png, .svg or .pdf to draw history and forecasts into, with `series`, the names of those to draw (one or
+                a list; the first four when left out) and `history`, the steps to show before the forecast.
         """
-        level = options.pop("level", None)  # which `forecast` checks: it may be a number or a list
-        check_options(options, {"static": TEXT}, where, ("level",))
-        yield from self.forecast(network, _with_static(data, options), level, where).lines()
+        level, series = (options.pop(name, None) for name in LISTS)
+        check_options(options, PREDICT, where, LISTS)
+        if "plot" not in options and (series is not None or "history" in options):
+            name = "history" if series is None else "series"
+            raise ConfigError(
+                f"{where}: {name} is given without plot, expected a picture. Name a file: plot=forecast.png"
+            )
+        found = self.forecast(network, _with_static(data, options), level, where)
+        if "plot" in options:
+            several = cast(list[Any], series) if isinstance(series, list) else [series]
+            found.plot(options["plot"], None if series is None else list(map(str, several)), options.get("history"))
+        yield from found.lines()
 
     def forecast(self, network: ForecasterNetwork, data: Any, level: Any = None, where: str = "predict") -> Forecast:
         """The steps after the last observed y of each series.
@@ -148,14 +196,18 @@ class ForecasterKind(Kind[ForecasterSettings]):
         table, static = read_like(network, data, where)
         return forecast_ahead(network, table, static, level, where)
 
+    def form(self, settings: ForecasterSettings, path: Path, where: str = "check") -> Guess:
+        """As `Kind.form`."""
+        return Guess("series", self.name, (settings.data.unique_id, settings.data.ds, settings.data.y))
+
     def starter(self) -> Mapping[str, bytes]:
         """As `Kind.starter`."""
         return sample_files("forecaster")
 
 
-def spread(number: int, most: int) -> Integer[np.ndarray, " B"]:
-    """Window numbers, at most so many, at equal distances."""
-    return np.unique(np.linspace(0, number - 1, min(number, most)).astype(np.int64))
+def _this_first(found: Mapping[str, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
+    """Figures of a back-test as `Measured` has them."""
+    return {THIS if name == MODEL else name: in_order(figures) for name, figures in found.items()}
 
 
 def fingerprint(table: SeriesTable, static: Static | None) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
 from carrousel.data.readers.series import SeriesColumns, SeriesTable, read_series
 from carrousel.data.readers.static import Static, read_static
@@ -15,6 +15,8 @@ from carrousel.models.forecaster.network import ForecasterNetwork
 from carrousel.models.forecaster.panel import Panel
 from carrousel.models.forecaster.recipe import Recipe
 from carrousel.models.forecaster.settings import DataSettings, ForecasterSettings
+
+MOST_SCORED = 2_000  # windows measured after each evaluation: enough to compare weights by
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,11 @@ def read_like(network: ForecasterNetwork, given: Any, where: str) -> tuple[Serie
     if absent:
         raise DataError(f"{where}: the static table has no column {absent[0]!r}, expected one, as in training. Add it.")
     return table, fixed
+
+
+def spread(number: int, most: int) -> Int64[np.ndarray, " B"]:
+    """Window numbers, at most so many, at equal distances."""
+    return np.unique(np.linspace(0, number - 1, min(number, most)).astype(np.int64))
 
 
 def _pair(given: Any) -> tuple[Any, Any]:

@@ -12,10 +12,12 @@ from carrousel.cells import find
 from carrousel.errors import ConfigError
 from carrousel.heads.distributions import DistributionHead
 from carrousel.heads.points import Head, PointHead
+from carrousel.heads.pooling import last
 from carrousel.heads.quantiles import QuantileHead
 from carrousel.init import forget_bias_for
 from carrousel.layers import Recurrent
 from carrousel.layers.draw import Draw
+from carrousel.models.bridge import Bridge
 from carrousel.models.encoder import StepDropout, numbered
 from carrousel.models.forecaster.panel import Batch
 from carrousel.models.forecaster.recipe import Recipe
@@ -37,13 +39,18 @@ class ForecasterNetwork(Network):
     context and on through the horizon, where y of the step before is the truth in training and a draw from its own forecast
     afterwards.
 
+    With `bidirectional`, the encoder reads the context from its end as well; all of that is known when a forecast is made. What a
+    direct decoder reads of it is what each direction put out after its last step. A recursive decoder has then layers of its own,
+    as many as the encoder, of one direction: they read through the horizon only, as above, and start from the last states of both
+    directions, mapped to one by a learned matrix for each field. The encoder reads y at its own step, and past covariates, too.
+
     Args:
         recipe: how series become inputs.
         model: the settings of the model.
         cell: the cell itself, where it is not in the catalogue.
 
     Raises:
-        ConfigError: a recursive decoder with past covariates, which nobody knows in the horizon.
+        ConfigError: nothing to read, or past covariates, which nobody knows in the horizon, where one network reads both.
     """
 
     kind = "forecaster"
@@ -53,21 +60,18 @@ class ForecasterNetwork(Network):
         self.recipe, self.model = recipe, model
         self.cell = cell or find(model.cell)
         self.is_recursive = model.decoder == "recursive"
-        if self.is_recursive and recipe.columns.past:
-            raise ConfigError(
-                f"forecaster: the covariates {', '.join(recipe.columns.past)} are known up to the present only, expected none with "
-                "a recursive decoder, which reads covariates at every step it forecasts. Use model.decoder=direct, or declare them "
-                "as data.future where their coming values are known."
-            )
-        if not (model.reads_target or recipe.past_size or recipe.future_size or recipe.static_size):
-            raise ConfigError(
-                "forecaster: the network has nothing to read, expected past values of y, covariates or the calendar. "
-                "Set model.reads_target=true, or name covariates in data.past or data.future."
-            )
+        _check_inputs(recipe, model)
         num_fixed = recipe.future_size + recipe.static_size
-        self.encoder = self._layers(2 * model.reads_target + recipe.past_size + num_fixed, model.num_layers)
-        size = self.encoder.output_size
-        self.decoder = None if self.is_recursive else self._layers(size + num_fixed + model.reads_target, 1)
+        input_size = 2 * model.reads_target + num_fixed
+        self.encoder = self._layers(input_size + recipe.past_size, model.num_layers, bidirectional=model.bidirectional)
+        size, self.bridge = self.encoder.output_size, None
+        if not self.is_recursive:
+            self.decoder = self._layers(size + num_fixed + model.reads_target, 1)
+        elif model.bidirectional:
+            self.decoder = self._layers(input_size, model.num_layers)
+            self.bridge = Bridge(self.encoder, self.decoder, True, self.kind, "Set model.bidirectional=false.")
+        else:
+            self.decoder = None  # the encoder goes on
         self.context_dropout = StepDropout(model.dropout, "context")
         self.output_dropout = StepDropout(model.dropout, "output")
         self.head: Head = _head(model, size if self.decoder is None else self.decoder.output_size)
@@ -86,26 +90,29 @@ class ForecasterNetwork(Network):
             draw: the random numbers of dropout, which is on while training; when left out, torch's own.
         """
         after = None if draw is None else numbered(draw, 1)
-        if self.decoder is None:
-            _, state = self._read_context(batch, draw)
+        if self.is_recursive:
+            layers, state = self._recursion(batch, draw)
             before = torch.cat([_last(batch.y, batch)[None], batch.target[:-1]])
             seen = torch.cat([_last(batch.seen, batch)[None], batch.weight[:-1]])
             x = self._inputs(before, seen, batch.ahead[:, :, :0], batch.ahead, batch.static)
-            out, _ = self.encoder(x, state, draw=after)
+            out, _ = layers(x, state, draw=after)
             start = self._start(before, batch.naive)
         else:
+            assert self.decoder is not None
             out, _ = self._read_context(batch, draw)
-            last = _last(out, batch).expand(batch.ahead.shape[0], -1, -1)
+            summary = last(out, batch.lengths, self.encoder.directions).expand(batch.ahead.shape[0], -1, -1)
             naive = batch.naive[:, :, None] if self.model.reads_target else batch.ahead[:, :, :0]
-            x = torch.cat([self.context_dropout(last, draw), batch.ahead, _along(batch.static, batch.ahead), naive], -1)
+            x = torch.cat(
+                [self.context_dropout(summary, draw), batch.ahead, _along(batch.static, batch.ahead), naive], -1
+            )
             out, _ = self.decoder(x, draw=after)
             start = self._start(_last(batch.y, batch).expand_as(batch.naive), batch.naive)
         return self.head.shift(self.head(self.output_dropout(out, draw)), start)
 
     def read(self, batch: Batch) -> Float[Tensor, "T B D"]:
-        """What the encoder reads over the context."""
+        """What the encoder reads over the context; one that goes on through the horizon reads y one step late."""
         y, seen = batch.y, batch.seen
-        if self.is_recursive:
+        if self.decoder is None:
             y, seen = (torch.cat([torch.zeros_like(part[:1]), part[:-1]]) for part in (y, seen))
         return self._inputs(y, seen, batch.past, batch.known, batch.static)
 
@@ -119,7 +126,7 @@ class ForecasterNetwork(Network):
         self, batch: Batch, num_samples: int, generator: torch.Generator | None = None
     ) -> Float[Tensor, "num_samples horizon B"]:
         """Paths of a recursive decoder, scaled: each step is fed with the draw before it."""
-        _, state = self._read_context(batch)
+        layers, state = self._recursion(batch)
         horizon, rows, _ = batch.ahead.shape
         state = type(state)(*(field.repeat_interleave(num_samples, 1) for field in state))
         ahead, naive = (part.repeat_interleave(num_samples, 1) for part in (batch.ahead, batch.naive))
@@ -128,7 +135,7 @@ class ForecasterNetwork(Network):
         seen, path = _last(batch.seen, batch).repeat_interleave(num_samples)[None], list[Tensor]()
         for step in range(horizon):
             here = ahead[step : step + 1]
-            out, state = self.encoder(self._inputs(before, seen, here[:, :, :0], here, static), state)
+            out, state = layers(self._inputs(before, seen, here[:, :, :0], here, static), state)
             params = self.head.shift(self.head(out), self._start(before, naive[step : step + 1]))
             before, seen = self.head.sample(params, generator), torch.ones_like(before)
             path.append(before)
@@ -155,13 +162,14 @@ class ForecasterNetwork(Network):
         model = ModelSettings.model_validate({**config["model"], **known})
         return cls(Recipe.from_dict(config["recipe"]), model, cell)
 
-    def _layers(self, input_size: int, num_layers: int) -> Recurrent:
+    def _layers(self, input_size: int, num_layers: int, *, bidirectional: bool = False) -> Recurrent:
         model = self.model
         return Recurrent(
             self.cell,
             input_size,
             model.hidden_size,
             num_layers,
+            bidirectional,
             dropout=model.dropout if num_layers > 1 else 0.0,
             init=forget_bias_for(self.cell, model.forget_bias),
             residual=model.residual,
@@ -169,9 +177,16 @@ class ForecasterNetwork(Network):
         )
 
     def _read_context(self, batch: Batch, draw: Draw | None = None) -> tuple[Float[Tensor, "T B H"], Any]:
-        """The encoder's outputs over the context, and its state after the last step; a recursive one reads y one step late."""
+        """The encoder's outputs over the context, and its state after the last step."""
         is_ragged = bool((batch.lengths < len(batch.y)).any())
         return self.encoder(self.read(batch), lengths=batch.lengths if is_ragged else None, draw=draw)
+
+    def _recursion(self, batch: Batch, draw: Draw | None = None) -> tuple[Recurrent, Any]:
+        """The layers that run over the horizon of a recursive decoder, and their state before it."""
+        _, state = self._read_context(batch, draw)
+        if self.decoder is None or self.bridge is None:
+            return self.encoder, state
+        return self.decoder, self.bridge(state)
 
     def _inputs(self, y: Tensor, seen: Tensor, past: Tensor, known: Tensor, static: Tensor) -> Float[Tensor, "T B D"]:
         target = [y[:, :, None], seen[:, :, None]] if self.model.reads_target else []
@@ -182,6 +197,28 @@ class ForecasterNetwork(Network):
     ) -> Float[Tensor, "horizon B"]:
         """What the head's output is added to."""
         return {"seasonal": naive, "last": before, "zero": torch.zeros_like(naive)}[self.model.start_from]
+
+
+def _check_inputs(recipe: Recipe, model: ModelSettings) -> None:
+    """Raise ConfigError where a network has nothing to read, or would have to know past covariates in the horizon."""
+    is_recursive, ahead = model.decoder == "recursive", model.reads_target or recipe.future_size or recipe.static_size
+    if is_recursive and not model.bidirectional and recipe.columns.past:
+        raise ConfigError(
+            f"forecaster: the covariates {', '.join(recipe.columns.past)} are known up to the present only, expected none with "
+            "a recursive decoder, which reads covariates at every step it forecasts. Use model.decoder=direct, or "
+            "model.bidirectional=true, with which layers of their own read the past, or declare them as data.future where their "
+            "coming values are known."
+        )
+    if not (ahead or recipe.past_size):
+        raise ConfigError(
+            "forecaster: the network has nothing to read, expected past values of y, covariates or the calendar. "
+            "Set model.reads_target=true, or name covariates in data.past or data.future."
+        )
+    if is_recursive and not ahead:
+        raise ConfigError(
+            "forecaster: the recursive decoder has nothing to read in the horizon, expected values of y, covariates known ahead or "
+            "the calendar. Use model.decoder=direct, or set model.reads_target=true, or name covariates in data.future."
+        )
 
 
 def _last(values: Float[Tensor, "T B *features"], batch: Batch) -> Float[Tensor, "B *features"]:

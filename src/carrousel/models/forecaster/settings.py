@@ -57,6 +57,8 @@ class ModelSettings(RecurrentSettings):
     """units in a layer"""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """probability with which a feature is zeroed while training: between layers, outputs"""
+    bidirectional: bool = False
+    """read the context in both directions; a recursive decoder then has layers of its own, which start from the states of both"""
     residual: bool = False
     """add the input of a layer to its output, from the second layer on"""
     horizon: int = Field(default=24, ge=1)

@@ -9,12 +9,16 @@ from torch import Tensor
 
 from carrousel.data.windows import Windows
 from carrousel.models.forecaster.forecasts import forecast
+from carrousel.models.forecaster.future import intervals
 from carrousel.models.forecaster.network import ForecasterNetwork
 from carrousel.models.forecaster.panel import Panel
 from carrousel.models.gates import gates_of
+from carrousel.train.fan import Fan
 from carrousel.train.kind import Column, Example
+from carrousel.train.pictures import Gallery
 
 NUM_EXAMPLES = 8
+NUM_BEFORE = 2  # horizons of the past that a picture shows
 
 
 def place(panel: Panel, windows: Windows, row: int) -> str:
@@ -39,6 +43,36 @@ def examples(
         )
         for k in np.argsort(-errors)[:NUM_EXAMPLES]
     ]
+
+
+def pictures(network: ForecasterNetwork, panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]) -> Gallery:
+    """Forecasts of these windows with their intervals, after twice as many steps of the past, and what came."""
+    table, horizon = panel.table, windows.horizon
+    percent, levels = intervals(network, None, "train")
+    found = forecast(network, panel, windows, rows, levels)
+    fans: list[Fan] = []
+    places: list[tuple[int, int]] = np.stack(windows.places(rows), 1).tolist()
+    for k, (series, origin) in enumerate(places):
+        begin = max(0, origin - NUM_BEFORE * horizon)
+        steps = np.arange(begin, origin + horizon)
+        stamps = table.frequency.stamps(int(table.starts[series]), steps).tolist()
+        observed = table.values[series][begin : origin + horizon, 0].tolist()
+        ends = [(f"{value:g} %", n, len(levels) - 1 - n) for n, value in enumerate(reversed(percent))]
+        fans.append(
+            Fan(
+                title=table.names[series],
+                y_name=table.columns.y,
+                times=[table.text(stamp) for stamp in stamps],
+                observed=[None if np.isnan(value) else value for value in observed],
+                forecast=found.point[:, k].tolist(),
+                bands=[(n, *(found.quantiles[:, k, end].tolist() for end in both)) for n, *both in ends],
+            )
+        )
+    named = ", ".join(f"{value:g}" for value in percent)
+    bands = f" The bands are the intervals of {named} %, the darkest the narrowest." if percent else ""
+    return Gallery(
+        "Forecasts", f"Held-out windows: what was observed as a thin line, the forecast dashed.{bands}", fans
+    )
 
 
 def columns(panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]) -> Sequence[Column]:

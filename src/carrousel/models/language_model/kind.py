@@ -28,7 +28,7 @@ from carrousel.models.language_model.texts import (
 )  # fmt: skip
 from carrousel.models.language_model.vocabularies import unit_of
 from carrousel.models.options import NUMBER, TEXT, WHOLE, check_options
-from carrousel.train.kind import Example, Figures, Kind, Prepared
+from carrousel.train.kind import Example, Figures, Kind, Measured, Prepared
 
 NUM_SHOWN = 2_000
 """Held-out symbols that examples and gates are taken from."""
@@ -86,6 +86,10 @@ class LanguageModelKind(Kind[LanguageModelSettings]):
             notes={"symbols": len(text.vocabulary), "unknown_part": text.unknown_part, "skipped": text.skipped},
         )
 
+    def data_files(self, settings: LanguageModelSettings) -> tuple[Path | None, Path | None]:
+        """As `Kind.data_files`; a sample that ships is no file."""
+        return (None, None) if settings.data.text in SAMPLES else super().data_files(settings)
+
     def load(self, folder: Path, where: str = "from_pretrained") -> LanguageModelNetwork:
         """As `Kind.load`."""
         return LanguageModelNetwork.from_pretrained(folder, where=where)
@@ -107,9 +111,10 @@ class LanguageModelKind(Kind[LanguageModelSettings]):
 
     def evaluate_with(
         self, network: LanguageModelNetwork, data: Any, options: Mapping[str, Any], where: str = "evaluate"
-    ) -> Figures:
+    ) -> Measured:
         """As `Kind.evaluate_with`: adapt=dynamic or adapt=cache, and their numbers; see `adapting.figures_by_options`."""
-        return figures_by_options(network, data, options, where) if options else self.evaluate(network, data, where)
+        found = figures_by_options(network, data, options, where) if options else self.evaluate(network, data, where)
+        return Measured(found)
 
     def predict(
         self, network: LanguageModelNetwork, data: Any, where: str = "predict", **options: Any
@@ -155,7 +160,7 @@ def network_of(settings: LanguageModelSettings, text: Text) -> LanguageModelNetw
         model.num_layers,
         model.dropout,
         model.forget_bias,
-        Output(model.output, model.tied, model.cutoffs, model.samples),
+        Output(model.output, model.tied, model.cutoffs, model.samples, model.divisor),
         Regularisation(**settings.regularisation.model_dump()),
         settings.data.resets_at_lines,
         torch.from_numpy(text.counts),

@@ -17,14 +17,24 @@ from carrousel.init import forget_bias_for
 from carrousel.layers import Recurrent
 from carrousel.layers.draw import Draw
 from carrousel.layers.noise import dropped
+from carrousel.models.continued import Named, NamedRows
 from carrousel.models.encoder import StepDropout, draw_for
 from carrousel.models.language_model.generation import Choice, continue_text, continue_text_by_beam
 from carrousel.models.language_model.output import Output
 from carrousel.models.language_model.regularisation import Regularisation, drop_words
 from carrousel.models.language_model.scoring import nats_of
-from carrousel.models.language_model.vocabularies import Vocabulary, line_end_of, symbols_of, vocabulary_of
+from carrousel.models.language_model.vocabularies import (
+    Vocabulary,
+    line_end_of,
+    symbols_of,
+    unit_of,
+    vocabulary_of,
+)
 from carrousel.models.network import Network
 from carrousel.models.transfer import Reading
+
+NAMES = {"char": "characters", "word": "words", "byte": "bytes", "subword": "subwords"}
+"""Unit of a vocabulary -> what its symbols are called."""
 
 
 class Features(NamedTuple):
@@ -221,6 +231,22 @@ class LanguageModelNetwork(Network):
     def reading(self) -> Reading:
         """As `Network.reading`."""
         return Reading([self.recurrent], self.embedding, symbols_of(self.vocabulary))
+
+    def named_rows(self) -> NamedRows:
+        """As `Network.named_rows`: of the embedding and the output; how often symbols occur belongs to the data."""
+        symbols, what = symbols_of(self.vocabulary), NAMES[unit_of(self.vocabulary)]
+        found: dict[str, Named | None] = {
+            f"output.{name}": None for name, _ in self.output.named_buffers()
+        }  # ranks by count, and chances of being drawn
+        found["embedding.weight"] = Named(what, symbols)
+        if isinstance(self.output, AdaptiveSoftmax):
+            for name, (places, others) in self.output.rows_of_classes().items():
+                in_output = Named(f"{what} in the same cluster", [symbols[k] for k in places], last=others)
+                found[f"output.{name}"] = in_output
+        else:
+            own = ("bias",) if self.output_settings.tied else ("weight", "bias")
+            found |= {f"output.{name}": Named(what, symbols) for name in own}
+        return found
 
     def config(self) -> dict[str, Any]:
         """What `from_pretrained` needs to build the model anew, as JSON can hold it."""

@@ -1,7 +1,8 @@
 """The settings of a language model."""
 
 import math
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -47,6 +48,9 @@ class DataSettings(Section):
 class ModelSettings(RecurrentSettings):
     """What is trained."""
 
+    absent: ClassVar[Mapping[str, str]] = {
+        "bidirectional": "a language model gives each symbol a probability from those before it alone"
+    }
     embedding_size: int = Field(default=128, ge=1)
     """features of a symbol as the first layer reads it"""
     hidden_size: int = Field(default=256, ge=1)
@@ -58,7 +62,9 @@ class ModelSettings(RecurrentSettings):
     tied: bool = False
     """whether the embedding's rows are the output's weights, too; a matrix makes the outputs as long as they are"""
     cutoffs: tuple[int, ...] = ()
-    """ranks by frequency at which the clusters of adaptive begin; empty for a tenth and half of the symbols"""
+    """ranks by frequency at which the clusters of adaptive begin; empty for a tenth and half of the symbols, where these fit"""
+    divisor: float = Field(default=4.0, ge=1, allow_inf_nan=False)
+    """by which the features that each further cluster of adaptive reads shrink"""
     samples: int = Field(default=1_024, ge=1)
     """symbols drawn a batch, with sampled and nce"""
 

@@ -4,15 +4,12 @@ import numpy as np
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from carrousel.cell import Cell
-from carrousel.data.tokens import Tokens
 from carrousel.errors import DataError
 from carrousel.heads.ctc import best_path, ctc_loss, prefix_beam
 from carrousel.layers.draw import Draw
 from carrousel.models.seq2seq.encoder import Encoder
 from carrousel.models.seq2seq.network import PairBatch, Search, Seq2SeqNetwork
-from carrousel.models.seq2seq.settings import DecodingSettings, Seq2SeqModelSettings
-from carrousel.models.seq2seq.units import Pairs, SourceUnit, TargetUnit
+from carrousel.models.seq2seq.units import Pairs
 
 
 def fitting(pairs: Pairs, repeats: int, skip_bad: bool, where: str) -> tuple[Pairs, str]:
@@ -54,19 +51,12 @@ class CtcNetwork(Seq2SeqNetwork):
     ICASSP 2015, doi:10.1109/ICASSP.2015.7178767.
     """
 
-    def __init__(
-        self,
-        source: Tokens,
-        target: Tokens,
-        units: tuple[SourceUnit, TargetUnit],
-        model: Seq2SeqModelSettings,
-        decoding: DecodingSettings,
-        cell: Cell | None = None,
-    ) -> None:
-        super().__init__(source, target, units, model, decoding, cell)
+    def build(self) -> None:
+        """As `Seq2SeqNetwork.build`."""
+        model = self.model
         recurrent = self.layers(model.embedding_size, bidirectional=model.bidirectional)
-        self.encoder = Encoder(len(source), recurrent, model.dropout, model.reverse_source, model.repeats)
-        self.output = nn.Linear(recurrent.output_size, len(target) + 1)
+        self.encoder = Encoder(len(self.source), recurrent, model.dropout, model.reverse_source, model.repeats)
+        self.output = nn.Linear(recurrent.output_size, len(self.target) + 1)
 
     def forward(self, batch: PairBatch, gold_share: float = 1.0, draw: Draw | None = None) -> Float[Tensor, ""]:
         """As `Seq2SeqNetwork.forward`."""

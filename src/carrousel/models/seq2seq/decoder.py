@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from carrousel.heads.attention import AdditiveScores, DotScores, GeneralScores, Scores, attend, average
+from carrousel.heads.attention import AdditiveScores, DotScores, GeneralScores, LocalWindow, Scores, attend, average
 from carrousel.layers.draw import Draw
 from carrousel.models.encoder import StepDropout
 from carrousel.models.seq2seq.encoder import Memory
@@ -108,6 +108,7 @@ class UnitDecoder(Decoder):
         num_units: of the target's vocabulary, without the boundary.
         recurrent: whose input size is `input_size(...)`.
         attention: None, or scores for queries of the layers' output size.
+        window: what Luong's local-p attention leaves of the weights; None for all of them.
         is_bahdanau: attend before the layers, with the output of the step before.
         is_fed: input feeding.
         embedding_size: features of a unit.
@@ -120,6 +121,7 @@ class UnitDecoder(Decoder):
         num_units: int,
         recurrent: Layers,
         attention: Scores | None,
+        window: LocalWindow | None = None,
         *,
         is_bahdanau: bool,
         is_fed: bool,
@@ -128,7 +130,7 @@ class UnitDecoder(Decoder):
         dropout: float,
     ) -> None:
         super().__init__(recurrent)
-        self.attention, self.is_bahdanau, self.is_fed = attention, is_bahdanau, is_fed
+        self.attention, self.window, self.is_bahdanau, self.is_fed = attention, window, is_bahdanau, is_fed
         self.embedding = nn.Embedding(num_units + 1, embedding_size)
         self.read_dropout, self.output_dropout = StepDropout(dropout, "units"), StepDropout(dropout, "output")
         size = recurrent.output_size
@@ -189,6 +191,8 @@ class UnitDecoder(Decoder):
         if self.attention is None:
             return self.readout(y), None
         weights = attend(self.attention(y, memory.keys), memory.is_valid)
+        if self.window is not None:
+            weights = self.window(weights, y, memory.is_valid)
         return self.readout(torch.cat([average(weights, memory.values), y], -1)), weights
 
     def _logits(self, readout: Float[Tensor, "T B R"], draw: Draw | None) -> Float[Tensor, "T B C"]:

@@ -2,11 +2,9 @@
 
 from typing import Any, NamedTuple, cast
 
-import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from carrousel.errors import ConfigError
 from carrousel.heads.attention import source_steps
 from carrousel.layers import Recurrent
 from carrousel.layers.draw import Draw
@@ -66,44 +64,3 @@ class Encoder(nn.Module):
     def first_layers(self) -> Recurrent:
         """The recurrent layers, or the first of a residual stack."""
         return self.recurrent if isinstance(self.recurrent, Recurrent) else cast(Recurrent, self.recurrent.layers[0])
-
-
-class Bridge(nn.Module):
-    """The decoder's first state from the encoder's last.
-
-    Args:
-        encoder, decoder: layers of the same cell, size and number; the encoder's may go in two directions.
-        is_learned: map the vectors of both directions by a matrix for each field of the state, which starts as their mean;
-            matrices of a state, and vectors when it is not learned, are always the mean.
-
-    Raises:
-        ConfigError: a field of the state has another shape in the encoder than in the decoder.
-    """
-
-    def __init__(self, encoder: Layers, decoder: Layers, is_learned: bool) -> None:
-        super().__init__()
-        shapes, wanted = (each.cell.state_shapes(each.layer_sizes[0]) for each in (encoder, decoder))
-        for name, shape in shapes.items():
-            if shape != wanted[name]:
-                raise ConfigError(
-                    f"seq2seq: state {name} of {encoder.cell.name} has shape {shape} in the encoder and {wanted[name]} in the "
-                    "decoder, expected one shape to hand it over. Set model.bridge=none, with attention."
-                )
-        self.directions, self.maps = encoder.directions, nn.ModuleDict()
-        for name, shape in shapes.items():
-            if is_learned and len(shape) == 1:
-                mapped = nn.Linear(shape[0] * self.directions, shape[0])
-                with torch.no_grad():
-                    mapped.weight.copy_(torch.eye(shape[0]).repeat(1, self.directions) / self.directions)
-                    nn.init.zeros_(mapped.bias)
-                self.maps[name] = mapped
-
-    def forward(self, state: Any) -> Any:
-        """The cell's State, every field (layers, B, ...), from one with (layers·directions, B, ...)."""
-        return type(state)(*(self._bridged(name, field) for name, field in state._asdict().items()))
-
-    def _bridged(self, name: str, field: Float[Tensor, "LN B ..."]) -> Float[Tensor, "L B ..."]:
-        halves = [field[direction :: self.directions] for direction in range(self.directions)]
-        if name in self.maps:
-            return self.maps[name](torch.cat(halves, -1))
-        return torch.stack(halves).mean(0)

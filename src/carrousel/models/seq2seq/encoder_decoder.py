@@ -9,12 +9,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from carrousel.cell import Cell
-from carrousel.data.tokens import Tokens
-from carrousel.heads.attention import AdditiveScores
+from carrousel.heads.attention import AdditiveScores, LocalWindow
 from carrousel.heads.beam import beam_search
 from carrousel.heads.steps import valid_steps
 from carrousel.layers.draw import Draw
+from carrousel.models.bridge import Bridge
 from carrousel.models.encoder import draw_for, numbered
 from carrousel.models.seq2seq.decoder import (
     BOUNDARY,
@@ -24,31 +23,23 @@ from carrousel.models.seq2seq.decoder import (
     UnitDecoder,
     attention_scores,
 )
-from carrousel.models.seq2seq.encoder import Bridge, Encoder, Memory
+from carrousel.models.seq2seq.encoder import Encoder, Memory
 from carrousel.models.seq2seq.network import PairBatch, Search, Seq2SeqNetwork
-from carrousel.models.seq2seq.settings import DecodingSettings, Seq2SeqModelSettings
-from carrousel.models.seq2seq.units import SourceUnit, TargetUnit
 
 
 class EncoderDecoder(Seq2SeqNetwork):
     """P(target | source), unit by unit; arguments as `Seq2SeqNetwork`."""
 
-    def __init__(
-        self,
-        source: Tokens,
-        target: Tokens,
-        units: tuple[SourceUnit, TargetUnit],
-        model: Seq2SeqModelSettings,
-        decoding: DecodingSettings,
-        cell: Cell | None = None,
-    ) -> None:
-        super().__init__(source, target, units, model, decoding, cell)
+    def build(self) -> None:
+        """As `Seq2SeqNetwork.build`."""
+        model = self.model
         recurrent = self.layers(model.embedding_size, bidirectional=model.bidirectional)
-        self.encoder = Encoder(len(source), recurrent, model.dropout, model.reverse_source)
+        self.encoder = Encoder(len(self.source), recurrent, model.dropout, model.reverse_source)
         self.decoder = self._decoder(recurrent.output_size)
         self.bridge = None
         if model.bridge != "none":
-            self.bridge = Bridge(recurrent, self.decoder.recurrent, model.bridge == "linear")
+            is_learned, remedy = model.bridge == "linear", "Set model.bridge=none, with attention."
+            self.bridge = Bridge(recurrent, self.decoder.recurrent, is_learned, "seq2seq", remedy)
 
     def forward(self, batch: PairBatch, gold_share: float = 1.0, draw: Draw | None = None) -> Float[Tensor, ""]:
         """As `Seq2SeqNetwork.forward`."""
@@ -132,6 +123,7 @@ class EncoderDecoder(Seq2SeqNetwork):
             len(self.target),
             self.layers(embedding_size + fed, bidirectional=False),
             attention_scores(model.attention, output_size, key_size),
+            None if model.local_reach is None else LocalWindow(output_size, model.local_reach),
             is_bahdanau=model.attention == "additive",
             is_fed=model.input_feeding,
             embedding_size=embedding_size,

@@ -1,26 +1,14 @@
 """Sequence to sequence in three lines of Python."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
-import numpy as np
-from jaxtyping import Float
-
-from carrousel.errors import ConfigError
 from carrousel.models.estimator import Estimator
-from carrousel.models.seq2seq.encoder_decoder import EncoderDecoder
+from carrousel.models.seq2seq.attention_maps import AttentionMap, attention_maps, check_attention
 from carrousel.models.seq2seq.kind import KIND
 from carrousel.models.seq2seq.network import Seq2SeqNetwork
 from carrousel.models.seq2seq.reading import sources_of
 from carrousel.models.seq2seq.units import Side, cut, join
-
-
-class AttentionMap(NamedTuple):
-    """What the decoder looked at."""
-
-    source: tuple[str, ...]
-    target: tuple[str, ...]
-    weights: Float[np.ndarray, "T source"]  # one row a unit of the target, and one for its end
 
 
 class Seq2Seq(Estimator):
@@ -72,18 +60,13 @@ class Seq2Seq(Estimator):
             ConfigError: the model has no attention.
         """
         network, where = self._seq2seq(), f"{self._where()}.attention"
-        if not isinstance(network, EncoderDecoder) or network.model.attention == "none":
-            raise ConfigError(
-                f"{where}: the model has attention {network.model.attention}, expected one that looks at the source. Train with "
-                "model.attention=general."
-            )
+        check_attention(network, where)
         given = list(sources_of(sources, network.units[0], where))
         if targets is None:
             written = [best.units for best, *_ in network.translate(given)]
         else:
             written = [cut(target, network.units[1]) for target in targets]
-        weights = network.attention(given, written)
-        return [AttentionMap(*one) for one in zip(given, written, weights, strict=True)]
+        return attention_maps(network, given, written, where)
 
     def _seq2seq(self) -> Seq2SeqNetwork:
         return cast(Seq2SeqNetwork, self.network)

@@ -16,8 +16,9 @@ from carrousel.errors import ConfigError, DataError
 from carrousel.models.edits import edit_distance
 from carrousel.models.encoder import draw_for
 from carrousel.models.gates import gates_of
-from carrousel.models.options import NUMBER, WHOLE, check_options
+from carrousel.models.options import NUMBER, TEXT, WHOLE, check_options
 from carrousel.models.samples import sample_files
+from carrousel.models.seq2seq.attention_maps import Looked, attention_maps, gallery, has_attention
 from carrousel.models.seq2seq.baselines import unit_for_unit
 from carrousel.models.seq2seq.batches import pair_batches
 from carrousel.models.seq2seq.ctc import fitting
@@ -26,13 +27,14 @@ from carrousel.models.seq2seq.network import BATCH_SIZE, PairBatch, Seq2SeqNetwo
 from carrousel.models.seq2seq.reading import pairs_of, sources_of
 from carrousel.models.seq2seq.settings import Seq2SeqSettings
 from carrousel.models.seq2seq.units import Pairs, References, SourceUnit, TargetUnit, join
-from carrousel.models.seq2seq.writers import new_writer
+from carrousel.models.seq2seq.writers import writer_of
 from carrousel.train.kind import Example, Figures, Kind, Prepared
 from carrousel.train.loop import Loss
+from carrousel.train.pictures import Gallery
 
-NUM_EXAMPLES, NUM_SHOWN, CHUNK = 50, 10, 4 * BATCH_SIZE
+NUM_EXAMPLES, NUM_SHOWN, NUM_PICTURES, CHUNK = 50, 10, 4, 4 * BATCH_SIZE
 MANY_UNKNOWN, MOST_UNKNOWN = 0.1, 0.5  # parts of the units on one side: more are told, or refused
-OPTIONS = {"beam": WHOLE, "n_best": WHOLE, "length_penalty": NUMBER}
+OPTIONS = {"beam": WHOLE, "n_best": WHOLE, "length_penalty": NUMBER, "attention": TEXT}
 
 
 class UnknownUnitsWarning(UserWarning):
@@ -75,6 +77,7 @@ class Seq2SeqKind(Kind[Seq2SeqSettings]):
             baselines=lambda: baselines(train, valid, network.units),
             examples=lambda network: examples(network, valid),
             sample=lambda network: _shown(network, held_out.sources[:NUM_SHOWN]),
+            pictures=lambda network: _pictures(network, held_out.sources[:NUM_PICTURES]),
             gates=lambda network: _gates(network, held_out.sources[0]),
             ids=ids,
             store=train.told,
@@ -98,17 +101,29 @@ class Seq2SeqKind(Kind[Seq2SeqSettings]):
             network: that was trained.
             data: a file with a source a line, up to its first tab; or a list of sources.
             where: what to name in front of an error.
-            options: `beam`, `n_best`, `length_penalty`, as `Seq2SeqNetwork.translate` takes them.
+            options: `beam`, `n_best`, `length_penalty`, as `Seq2SeqNetwork.translate` takes them; `attention`, a file for what
+                the decoder looked at while it wrote the best target: .html, .svg, or .npz for the numbers.
 
         Raises:
-            ConfigError: another option, or a value of another type.
+            ConfigError: another option, or a value of another type; or a network without attention is asked for it.
+            DataError: the file cannot be written.
         """
         check_options(options, OPTIONS, where)
+        path = options.pop("attention", None)
+        looked = None if path is None else Looked(network, Path(path), where)
         sources = sources_of(data, network.units[0], where)
-        while some := list(islice(sources, CHUNK)):
-            for source, found in zip(some, network.translate(some, **options), strict=True):
+        some = list(islice(sources, CHUNK))
+        while some:
+            several = network.translate(some, **options)
+            following = list(islice(sources, CHUNK))
+            if looked is not None:
+                looked.add(some, [best.units for best, *_ in several])
+                if not following:  # before the last lines are read, after which nobody may ask for more
+                    looked.write()
+            for source, found in zip(some, several, strict=True):
                 for one in found:
                     yield f"{join(source, network.units[0])}\t{join(one.units, network.units[1])}"
+            some = following
 
     def starter(self) -> Mapping[str, bytes]:
         """Pronunciations of some thousand words, from the CMU dictionary."""
@@ -126,7 +141,7 @@ def new_network(settings: Seq2SeqSettings, train: Pairs) -> Seq2SeqNetwork:
     if decoding.max_length is None:
         longest = int(train.targets.lengths.max())
         decoding = decoding.model_copy(update={"max_length": 1 + longest + (longest + 1) // 2})
-    return new_writer(source, target, units, settings.model, decoding)
+    return writer_of(settings.model)(source, target, units, settings.model, decoding)
 
 
 def measure(network: Seq2SeqNetwork, pairs: Pairs) -> dict[str, float]:
@@ -244,6 +259,14 @@ def _shown(network: Seq2SeqNetwork, sources: Sequence[tuple[str, ...]]) -> str:
     read, written = network.units
     both = zip(sources, network.translate(sources), strict=True)
     return "".join(f"{join(source, read)} -> {join(best.units, written)}\n" for source, (best, *_) in both)
+
+
+def _pictures(network: Seq2SeqNetwork, sources: Sequence[tuple[str, ...]]) -> Gallery | None:
+    """Maps of attention, where there is any."""
+    if not has_attention(network):
+        return None
+    written = [best.units for best, *_ in network.translate(sources)]
+    return gallery(network, attention_maps(network, sources, written, "train"))
 
 
 def _gates(network: Seq2SeqNetwork, source: tuple[str, ...]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from carrousel.data.tokens import Tokens
 from carrousel.init import forget_bias_for
 from carrousel.layers import Recurrent
 from carrousel.layers.draw import Draw
+from carrousel.models.continued import Named, NamedRows
 from carrousel.models.network import Network
 from carrousel.models.seq2seq.decoder import BOUNDARY
 from carrousel.models.seq2seq.encoder import Encoder
@@ -82,6 +83,11 @@ class Seq2SeqNetwork(Network):
         self.source, self.target, self.units = source, target, units
         self.model, self.decoding = model, decoding
         self.cell = cell or find(model.cell)
+        self.build()
+
+    @abstractmethod
+    def build(self) -> None:
+        """Make the layers, the encoder among them, as the settings say."""
 
     @abstractmethod
     def forward(self, batch: PairBatch, gold_share: float = 1.0, draw: Draw | None = None) -> Float[Tensor, ""]:
@@ -102,6 +108,15 @@ class Seq2SeqNetwork(Network):
     def reading(self) -> Reading:
         """As `Network.reading`: of the encoder."""
         return Reading([self.encoder.first_layers], self.encoder.embedding, self.source.strings)
+
+    def named_rows(self) -> NamedRows:
+        """As `Network.named_rows`; the boundary, or the blank of CTC, is number 0 of what is written."""
+        names = ["encoder.embedding.weight", *(f"decoder.{name}" for name in ("embedding.weight", "bias"))]
+        names += [f"{place}output.{part}" for place in ("", "decoder.") for part in ("weight", "bias")]
+        read = Named(f"source {self.units[0]}", self.source.strings)
+        written = Named(f"target {self.units[1]}", self.target.strings, first=1)
+        there = self.state_dict()
+        return {name: read if name.startswith("encoder.") else written for name in names if name in there}
 
     def encoder_input(self, source: Sequence[str]) -> tuple[Recurrent, Float[Tensor, "T 1 D"]]:
         """The first recurrent layers of the encoder, and what they read of one source."""
@@ -209,12 +224,13 @@ class Seq2SeqNetwork(Network):
     @classmethod
     def of_config(cls, config: Mapping[str, Any], cell: Cell | None = None) -> Self:
         """A fresh network as `config` described it."""
-        from carrousel.models.seq2seq.writers import new_writer  # which derive from this class
+        from carrousel.models.seq2seq.writers import writer_of  # which derive from this class
 
         source, target = Tokens.from_dict(config["source"]), Tokens.from_dict(config["target"])
         model = Seq2SeqModelSettings.model_validate({**config["model"], **({"cell": "lstm"} if cell else {})})
         decoding = DecodingSettings.model_validate(config["decoding"])
-        return cast(Self, new_writer(source, target, cast(Any, tuple(config["units"])), model, decoding, cell))
+        units = cast(tuple[SourceUnit, TargetUnit], tuple(config["units"]))
+        return cast(Self, writer_of(model)(source, target, units, model, decoding, cell))
 
     def layers(self, input_size: int, *, bidirectional: bool) -> Layers:
         """Fresh recurrent layers as the settings say."""

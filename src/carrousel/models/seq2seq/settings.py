@@ -47,6 +47,8 @@ class Seq2SeqModelSettings(RecurrentSettings):
     """read the source from its end, as Sutskever et al. did; for encoders of one direction"""
     attention: Attention = "general"
     """none (Sutskever), additive (Bahdanau), dot, general, concat (Luong), pointer (Vinyals), or ctc (Graves), without a decoder"""
+    local_reach: int | None = Field(default=None, ge=1)
+    """steps to each side of a predicted position that dot, general or concat attend to (Luong's local-p); null for all"""
     repeats: int = Field(default=1, ge=1)
     """steps in which each source unit is read with ctc, so that targets can be longer than sources"""
     input_feeding: bool = False
@@ -65,6 +67,8 @@ class Seq2SeqModelSettings(RecurrentSettings):
     def _faults(self) -> Iterator[str]:
         if self.input_feeding and self.attention not in ("dot", "general", "concat"):
             yield f"input_feeding is true with attention {self.attention}, expected dot, general or concat"
+        if self.local_reach is not None and self.attention not in ("dot", "general", "concat"):
+            yield f"local_reach is {self.local_reach} with attention {self.attention}, expected null, or dot, general or concat"
         if self.repeats > 1 and self.attention != "ctc":
             yield f"repeats is {self.repeats} with attention {self.attention}, expected 1, or attention ctc"
         if self.attention == "none" and self.bridge == "none":

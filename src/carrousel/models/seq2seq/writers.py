@@ -1,22 +1,11 @@
 """Which network the settings mean."""
 
-from carrousel.cell import Cell
-from carrousel.data.tokens import Tokens
 from carrousel.models.seq2seq.ctc import CtcNetwork
 from carrousel.models.seq2seq.encoder_decoder import EncoderDecoder
 from carrousel.models.seq2seq.network import Seq2SeqNetwork
-from carrousel.models.seq2seq.settings import DecodingSettings, Seq2SeqModelSettings
-from carrousel.models.seq2seq.units import SourceUnit, TargetUnit
+from carrousel.models.seq2seq.settings import Seq2SeqModelSettings
 
 
-def new_writer(
-    source: Tokens,
-    target: Tokens,
-    units: tuple[SourceUnit, TargetUnit],
-    model: Seq2SeqModelSettings,
-    decoding: DecodingSettings,
-    cell: Cell | None = None,
-) -> Seq2SeqNetwork:
-    """A fresh network; arguments as `Seq2SeqNetwork`."""
-    made = CtcNetwork if model.attention == "ctc" else EncoderDecoder
-    return made(source, target, units, model, decoding, cell)
+def writer_of(model: Seq2SeqModelSettings) -> type[Seq2SeqNetwork]:
+    """The class that writes targets in the way that the settings name."""
+    return CtcNetwork if model.attention == "ctc" else EncoderDecoder

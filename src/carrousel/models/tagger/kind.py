@@ -10,6 +10,7 @@ import torch
 
 from carrousel.data.batches import BatchesOf, Bucketed
 from carrousel.data.faults import Faults
+from carrousel.data.guessing import Guess
 from carrousel.data.lazy import in_chunks
 from carrousel.data.store import told
 from carrousel.data.tokens import Tokens
@@ -124,6 +125,12 @@ class TaggerKind(Kind[TaggerSettings]):
             sentences = (sentence.columns[0] for sentence in file.sentences(Faults(where)))
         for some in in_chunks(sentences, AT_ONCE, len):
             yield from tagged_lines(network, some, **options)
+
+    def form(self, settings: TaggerSettings, path: Path, where: str = "check") -> Guess:
+        """As `Kind.form`."""
+        return Guess(
+            "tagged", self.name, tuple(File(path, settings.data.word_column, settings.data.tag_column).columns)
+        )
 
     def starter(self) -> Mapping[str, bytes]:
         """As `Kind.starter`."""

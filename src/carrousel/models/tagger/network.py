@@ -1,4 +1,4 @@
-"""A tagger: words and their letters, bidirectional recurrent layers of any cell, and a CRF or a softmax over the tags."""
+"""A tagger: words and their letters, recurrent layers of any cell in one direction or two, a CRF or a softmax over the tags."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,21 +13,23 @@ from carrousel.cell import Cell
 from carrousel.data.batches import Bucketed
 from carrousel.data.lazy import in_chunks
 from carrousel.data.tokens import Tokens
+from carrousel.errors import ConfigError
 from carrousel.heads.crf import CRF
 from carrousel.heads.legal_tags import legal_tags
 from carrousel.heads.steps import valid_steps
 from carrousel.layers import Recurrent
 from carrousel.layers.draw import Draw
+from carrousel.models.continued import NamedRows, difference, take_over
 from carrousel.models.encoder import Encoder
 from carrousel.models.network import Network, read_config
 from carrousel.models.spans import convert
-from carrousel.models.tagger.continued import take_over
+from carrousel.models.tagger.continued import check_tags, rows_of
 from carrousel.models.tagger.sentences import AT_ONCE
 from carrousel.models.tagger.words import Batch, Encoded, WordInput
 from carrousel.models.transfer import Reading
 
 BATCH_SIZE = 128  # of a prediction
-SIZES = ("hidden_size", "num_layers", "residual", "dropout", "forget_bias", "sizes")
+SIZES = ("hidden_size", "num_layers", "bidirectional", "residual", "dropout", "forget_bias", "sizes")
 """Settings that go to the `Encoder` as they are."""
 
 
@@ -47,7 +49,7 @@ class TaggerNetwork(Network):
         tanh_size: units of the tanh layer; 0 for none.
         cell: a Cell, or the name or alias of one in the catalogue.
         columns: of the files: word and tag, None for what is usual.
-        sizes: what the `Encoder` takes: hidden_size, num_layers, residual, dropout, forget_bias, sizes.
+        sizes: what the `Encoder` takes: hidden_size, num_layers, bidirectional, residual, dropout, forget_bias, sizes.
 
     Sources: Lample et al., NAACL 2016, arXiv:1603.01360 (letters by an LSTM, tanh layer); Ma and Hovy, ACL 2016, arXiv:1603.01354
     (letters by a CNN, pairs).
@@ -69,10 +71,11 @@ class TaggerNetwork(Network):
         **sizes: Any,
     ) -> None:
         super().__init__()
-        self.read, self.labels, self.sizes = read, labels, sizes
+        self.read, self.labels = read, labels
+        self.sizes: dict[str, Any] = {"bidirectional": True, **sizes}
         self.head, self.scheme, self.written = head, scheme, written
         self.columns = dict(columns or {"word": None, "tag": None})
-        self.encoder = Encoder(cell, read.size, bidirectional=True, **sizes)
+        self.encoder = Encoder(cell, read.size, **self.sizes)
         self.tanh_layer = nn.Linear(self.encoder.output_size, tanh_size) if tanh_size else None
         size, num_tags = tanh_size or self.encoder.output_size, len(labels)
         self.output = nn.Linear(size, num_tags)
@@ -156,7 +159,17 @@ class TaggerNetwork(Network):
         if config["kind"] != self.kind:
             return super().start_from(folder, where, load)
         own = self.encoder.cell if config.get("cell") == self.encoder.cell.name else None
-        return take_over(type(self).from_pretrained(folder, own, where), self, where)
+        source = type(self).from_pretrained(folder, own, where)
+        check_tags(source, self, where)
+        if found := difference(source, self):
+            raise ConfigError(
+                f"{where}: {found.format(source='the tagger to start from')}. Set the section model as it was there."
+            )
+        return take_over(source, self)
+
+    def named_rows(self) -> NamedRows:
+        """As `Network.named_rows`."""
+        return rows_of(self)
 
     def config(self) -> dict[str, Any]:
         """As `Network.config`."""
@@ -176,7 +189,8 @@ class TaggerNetwork(Network):
     def of_config(cls, config: Mapping[str, Any], cell: Cell | None = None) -> Self:
         """As `Network.of_config`."""
         names = ("head", "scheme", "written", "tanh_size", "columns", *SIZES)
-        given = {name: config[name] for name in names}
+        known: dict[str, Any] = {"bidirectional": True, **config}  # older models do not say so
+        given = {name: known[name] for name in names}
         read, labels = WordInput.of_config(config["read"]), Tokens.from_dict(config["labels"])
         return cls(read, labels, cell=cell or config["cell"], **given)
 

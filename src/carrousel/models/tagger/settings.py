@@ -44,6 +44,8 @@ class TaggerModelSettings(RecurrentSettings):
     """units in a layer and direction"""
     dropout: float = Field(default=0.5, ge=0, lt=1)
     """probability with which a feature is zeroed for a whole sentence while training: inputs, between layers, outputs"""
+    bidirectional: bool = True
+    """read the sentence in both directions; false for scores that depend on the words up to their own"""
     residual: bool = False
     """add the input of a layer to its output, from the second layer on"""
     word_size: int | None = Field(default=None, ge=1)

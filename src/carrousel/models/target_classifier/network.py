@@ -14,9 +14,10 @@ from carrousel.layers import Recurrent
 from carrousel.layers.draw import Draw
 from carrousel.models.classifier.inputs import TextInput, input_of_config
 from carrousel.models.classifier.rows import Batch, Encoded, Layout, Rows
-from carrousel.models.classifier.scoring import ScoringNetwork
+from carrousel.models.classifier.scoring import ScoringNetwork, rows_of_labels
 from carrousel.models.classifier.sequences import Label, Labelled
 from carrousel.models.classifier.targets import targets_of
+from carrousel.models.continued import NamedRows
 from carrousel.models.encoder import Encoder, numbered
 from carrousel.models.target_classifier.marked import Marked
 from carrousel.models.transfer import Reading
@@ -110,6 +111,10 @@ class TargetClassifierNetwork(ScoringNetwork):
         left, right = ([cast(Recurrent, layer) for layer in side.layers] for side in (self.left, self.right))
         target = [f"target {k + 1}" for k in range(self.read.size)] if self.target_connection else []
         return Reading(left, self.read.embedding, self.read.tokens.strings, target, right)
+
+    def named_rows(self) -> NamedRows:
+        """As `Network.named_rows`."""
+        return {**self.read.named_rows(), **rows_of_labels(self.labels)}
 
     def config(self) -> dict[str, Any]:
         """As `Network.config`."""

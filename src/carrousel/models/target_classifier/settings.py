@@ -1,5 +1,8 @@
 """The settings of a target classifier."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import Field
 
 from carrousel.models.classifier.settings import TextDataSettings, TextModelSettings
@@ -19,6 +22,9 @@ class TargetDataSettings(TextDataSettings):
 class TargetModelSettings(TextModelSettings):
     """What is trained."""
 
+    absent: ClassVar[Mapping[str, str]] = {
+        "bidirectional": "a target is read from both sides in any case, from the left and from the right up to it"
+    }
     target_connection: bool = True
     """join the mean of the target's embeddings to every word (TC-LSTM); false for TD-LSTM"""
 

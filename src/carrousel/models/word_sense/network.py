@@ -15,8 +15,9 @@ from carrousel.layers import Recurrent
 from carrousel.layers.draw import Draw
 from carrousel.models.classifier.inputs import EDGE, TextInput, input_of_config
 from carrousel.models.classifier.rows import Batch, Encoded, Layout, Rows
-from carrousel.models.classifier.scoring import ScoringNetwork
+from carrousel.models.classifier.scoring import ScoringNetwork, rows_of_labels
 from carrousel.models.classifier.sequences import Label, Labelled
+from carrousel.models.continued import NamedRows
 from carrousel.models.encoder import Encoder, RowDropout, numbered
 from carrousel.models.target_classifier.marked import Marked
 from carrousel.models.target_classifier.network import RIGHT, SIZES
@@ -141,6 +142,10 @@ class WordSenseNetwork(ScoringNetwork):
         """As `Network.reading`: the left side reads forwards, the right one backwards."""
         left, right = ([cast(Recurrent, layer) for layer in side.layers] for side in (self.left, self.right))
         return Reading(left, self.read.embedding, self.read.tokens.strings, backwards=right)
+
+    def named_rows(self) -> NamedRows:
+        """As `Network.named_rows`."""
+        return {**self.read.named_rows(), **rows_of_labels(self.labels, "senses")}
 
     def config(self) -> dict[str, Any]:
         """As `Network.config`."""

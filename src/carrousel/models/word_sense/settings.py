@@ -1,5 +1,8 @@
 """The settings of a word-sense classifier."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from pydantic import Field
 
 from carrousel.models.classifier.settings import TextDataSettings, TextModelSettings
@@ -25,6 +28,9 @@ class SenseDataSettings(TextDataSettings):
 class SenseModelSettings(TextModelSettings):
     """What is trained."""
 
+    absent: ClassVar[Mapping[str, str]] = {
+        "bidirectional": "a word is read from both sides in any case, from the left and from the right up to it"
+    }
     hidden_size: int = Field(default=74, ge=1)
     """units in a layer"""
     feature_size: int = Field(default=200, ge=1)
