@@ -97,9 +97,8 @@ class TaggerKind(Kind[TaggerSettings]):
         has_spans = have_spans([network.labels.strings])
         if isinstance(data, str | Path):
             file = File(Path(data), network.columns["word"], network.columns["tag"], where=where)
-            tags = (list(sentence.columns[1]) for sentence in file.sentences(Faults(where)))
-            _check_tags(tags, network.labels, f"{where}: {data}")
-            words, tags = ((sentence.columns[k] for sentence in file.sentences(Faults(where))) for k in (0, 1))
+            _check_tags(_column(file, 1), network.labels, f"{where}: {data}")
+            words, tags = _column(file, 0), _column(file, 1)
         else:
             sentences = tagged_sentences(data, where)
             _check_tags(sentences.tags, network.labels, where)
@@ -164,6 +163,11 @@ class _Loss:
             hidden = self.is_rare.to(device)[batch.words] & (drawn < self.unknown_rate)
         num_seen = int(batch.lengths.sum()) if self.per == "token" else len(batch.rows)
         return Loss(network.loss(batch, draw, hidden, self.per), None, num_seen)
+
+
+def _column(file: File, k: int) -> Iterator[tuple[str, ...]]:
+    """The words (0) or the tags (1) of the sentences of a file, one at a time."""
+    return (sentence.columns[k] for sentence in file.sentences(Faults(file.where)))
 
 
 def _check_tags(tags: Iterable[Sequence[str]], labels: Tokens, where: str) -> None:
