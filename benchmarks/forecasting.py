@@ -32,15 +32,9 @@ from packages import member_of
 from carrousel.data.windows import Windows
 from carrousel.models.forecaster import KIND, ForecasterNetwork
 from carrousel.models.forecaster.baselines import seasonal_naive
+from carrousel.models.forecaster.figures import Truth, baseline_figures
 from carrousel.models.forecaster.figures_table import figures_table
-from carrousel.models.forecaster.forecasts import (
-    Truth,
-    baseline_figures,
-    forecast,
-    measure,
-    measure_baselines,
-    measure_each,
-)
+from carrousel.models.forecaster.forecasts import forecast, measure, measure_baselines, measure_each
 from carrousel.models.forecaster.panel import Panel
 from carrousel.models.kinds import read_settings, write_starter
 from carrousel.train.run import Run
@@ -188,7 +182,7 @@ def run(
     has_crps = "crps" in found[network.model.cell]
     found |= {name: values for name, (values, _) in measure_baselines(panel, windows, rows, has_crps).items()}
     if weekly is not None:
-        point = seasonal_naive(_with_season(panel, weekly), windows, rows)
+        point = seasonal_naive(_with_season(panel, weekly), windows, rows)(rows)
         found["a week before"] = baseline_figures(Truth.of(panel, windows, rows), point, has_crps)
     print(f"test: {len(rows):,} windows of {windows.horizon} steps")
     print(figures_table(found))
@@ -203,7 +197,7 @@ def wins(network: ForecasterNetwork, panel: Panel, windows: Windows, rows: np.nd
     """How often the network's error is smaller than that of seasonal-naive."""
     truth = panel.truth(windows, rows)
     own = np.nanmean(np.abs(truth - forecast(network, panel, windows, rows).point), 0)
-    naive = np.nanmean(np.abs(truth - seasonal_naive(panel, windows, rows)), 0)
+    naive = np.nanmean(np.abs(truth - seasonal_naive(panel, windows, rows)(rows)), 0)
     stretches = zip(np.array_split(own, 10), np.array_split(naive, 10), strict=True)
     return float(np.nanmean(own < naive)), sum(float(np.nanmean(a)) < float(np.nanmean(b)) for a, b in stretches)
 

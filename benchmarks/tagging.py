@@ -139,7 +139,7 @@ def train(corpus: Corpus, folder: Path, overrides: list[str]) -> None:
             )
     run.finish()
     network = KIND.load(run.folder.path)
-    learned, test = (read_sentences(File(paths[part])) for part in ("train", "test"))
+    learned, test = (read_sentences(File(paths[part]))[0] for part in ("train", "test"))
     for name, (figures, _) in baselines(learned, test, have_spans(learned.tags)).items():
         print(f"test, baseline {name}: {json.dumps(dict(figures))}")
     print(f"test: {json.dumps(dict(KIND.evaluate(network, paths['test'])))}")

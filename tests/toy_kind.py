@@ -142,10 +142,12 @@ class ToyKind(Kind[ToySettings]):
     def load(self, folder: Path, where: str = "from_pretrained") -> ToyNetwork:
         return ToyNetwork.from_pretrained(folder, where=where)
 
-    def evaluate(self, network: Any, data: Any, where: str = "evaluate") -> Figures:
+    def evaluate(self, network: Any, data: Any, where: str = "evaluate", *, skip_bad: bool = False) -> Figures:
         return {}
 
-    def predict(self, network: Any, data: Any, where: str = "predict", **options: Any) -> Iterator[str]:
+    def predict(
+        self, network: Any, data: Any, where: str = "predict", *, skip_bad: bool = False, **options: Any
+    ) -> Iterator[str]:
         yield ""
 
     def starter(self) -> Mapping[str, bytes]:

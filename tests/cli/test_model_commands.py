@@ -54,7 +54,8 @@ def test_a_project_is_begun_trained_measured_and_used(
     assert f"Run folder: run. To use the model: carrousel {use}\n" in out
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert (summary["kind"], summary["updates"]) == (kind, 2)
-    unit = {"autoencoder": "squared error", "forecaster": "pinball loss"}.get(kind, "nats")
+    units = {"autoencoder": "squared error", "forecaster": "squared error" if sample else "pinball loss"}
+    unit = units.get(kind, "nats")
     assert summary["loss_unit"] == unit
     assert re.search(r"loss \d+\.\d{3} nats" if unit == "nats" else rf"{unit} \d+\.\d{{3}}", out)
     assert f"<h3>Training loss <small>{unit}</small></h3>" in (tmp_path / "run" / "report.html").read_text()
@@ -66,13 +67,19 @@ def test_a_project_is_begun_trained_measured_and_used(
     data = settings["data"]
     named = [data[name] for name in ("valid", "train", "text") if name in data]
     file = next(f"project/{name}" for name in named if (tmp_path / "project" / str(name)).exists())
-    code, out, err = carrousel("evaluate", "run", file, "--json")
+    static = [f"static=project/{data['static']}"] if data.get("static") else []
+    code, out, err = carrousel("evaluate", "run", file, "--json", *static)
     assert (code, err) == (0, "")
     assert summary["monitor"] in json.loads(out)
     if kind == "language-model":  # which goes on with every line
         (tmp_path / "few.txt").write_text("Now is\nthe winter\n")
         file = "few.txt"
-    code, out, err = carrousel("predict", "run", file)
+    if sample == "rainfall":  # which needs the rain of the days that it simulates
+        file = "coming.csv"
+        rows = [line.split(",") for line in (tmp_path / "project" / "rainfall.csv").read_text().splitlines()]
+        coming = [[*row[:-1], "" if row[1].isdigit() and int(row[1]) >= 2_850 else row[-1]] for row in rows]
+        (tmp_path / file).write_text("".join(",".join(row) + "\n" for row in coming))
+    code, out, err = carrousel("predict", "run", file, *static)
     assert (code, err) == (0, "")
     assert out.count("\n") > 1
 
@@ -92,8 +99,8 @@ def test_settings_and_their_schema_can_be_listed(carrousel: Command, kind: str) 
 BAD_INPUT = [
     (["new", "taggr"], f"new: unknown kind of model 'taggr'. Did you mean 'tagger'? {KINDS_NAMED}"),
     (["new", "tagger", "--sample", "name"], "new: unknown sample 'name' of tagger. Did you mean 'names'? Its samples: names."),
-    (["new", "forecaster", "--sample", "wind"], "new: unknown sample 'wind' of forecaster. Its samples: none but the first, which "
-     "needs no name."),
+    (["new", "autoencoder", "--sample", "wind"], "new: unknown sample 'wind' of autoencoder. Its samples: none but the first, "
+     "which needs no name."),
     (["new", "tagger", "mine"], "new: mine/tagger.yaml already exists, expected a folder without it. Name another folder."),
     (["new", "tagger", "mine/tagger.yaml/x"], "new: mine/tagger.yaml/x cannot be made (Not a directory), expected a folder to "
      "write to. Name another."),

@@ -84,7 +84,7 @@ def test_tagged_sentences(tmp_path: Path):
         "To look at",
         "  2 of 2 held-out sentences (100.0 %) are in the training part, too: figures on them flatter.",
         "  12 sentences have the words of an earlier one.",
-        "  1 sentences have the words of another one and other tags.",
+        "  1 sentence has the words of another one and other tags.",
         "Without a network, on the held-out part",
         "  word's tag     accuracy 1 (the word's most frequent tag, A for a new word)",
         "  one tag        accuracy 0.5 (A for every word)",
@@ -103,11 +103,22 @@ def test_labelled_texts(tmp_path: Path):
         "  split          38 texts to learn from, 4 held out: a tenth of each class, drawn by train.seed 0",
         "To look at",
         f"  check: 1 malformed line was skipped: {path}, line 44 has 1 field, expected 2 as in the header.",
-        "  1 texts were there before, 1 of them with another label.",
-        "  1 of 3 classes have fewer than 10 sequences: rare.",
+        "  1 text was there before, with another label.",
+        "  1 of 3 classes has fewer than 10 sequences: rare.",
         "Without a network, on the held-out part",
         "  majority       accuracy 0.5 (neg for all)",
     ]
+
+
+def test_the_same_text_with_another_target_is_another_one(tmp_path: Path):
+    path = tmp_path / "x.tsv"
+    rows = "".join(
+        f"a $T$ and b {k}\t{target}\t{label}\n" for k in range(20) for target, label in (("x", "p"), ("y", "n"))
+    )
+    path.write_text(f"text\ttarget\tlabel\n{rows}a $T$ and b 0\tx\tn\n")
+    found = check(path)
+    assert found.facts["columns"] == "text 'text', target 'target', label 'label'"
+    assert [doubt for doubt in found.doubts if "before" in doubt] == ["1 text was there before, with another label."]
 
 
 def test_classes_that_are_alike_and_several_labels(tmp_path: Path):
@@ -134,7 +145,7 @@ def test_pairs(tmp_path: Path):
     ]
     assert lines[8:10] == [
         f"  check: 1 malformed line was skipped: {path}, line 24 has no target, expected a source and a target.",
-        "  1 pairs were there before.",
+        "  1 pair was there before.",
     ]
 
 
@@ -162,7 +173,7 @@ def test_cases_of_a_ts_file(tmp_path: Path):
     assert findings.doubts == [
         f"check: 1 malformed line was skipped: {path}, line 44 has 1 channel, expected 2.",
         "channel 2 is 5 everywhere.",
-        "1 sequences were there before.",
+        "1 sequence was there before.",
     ]
     assert findings.baselines == {"majority": ({"accuracy": 0.5}, "a for all")}
 
@@ -174,9 +185,9 @@ def test_cases_with_targets_far_infinite_and_empty_channels(tmp_path: Path):
     np.savez(tmp_path / "x.npz", X=x, y=np.arange(20) / 2)
     findings = check(tmp_path / "x.npz")
     assert findings.doubts == [
-        "channel 1 has 1 values more than 20 standard deviations from its mean.",
+        "channel 1 has 1 value more than 20 standard deviations from its mean.",
         "channel 3 has no value.",
-        "1 values are infinite.",
+        "1 value is infinite.",
     ]
     (name, (figures, about)) = next(iter(findings.baselines.items()))
     assert (name, list(figures)) == ("mean", ["root mean squared error"])
@@ -231,7 +242,7 @@ def test_series_that_repeat_each_other_and_are_too_short_for_a_season(tmp_path: 
     rows = [f"{name},{ds},{k}" for name in "ab" for k, ds in enumerate(hours(30))]
     findings = check(written(tmp_path, "x.csv", "\n".join(["unique_id,ds,y", *rows])))
     assert findings.doubts == [
-        "1 series have the values of another one.",
+        "1 series has the values of another one.",
         "The validation part has not one season of 24 steps: no forecast was made.",
     ]
 
@@ -243,6 +254,7 @@ def test_numbers(tmp_path: Path):
         f"{path}: a table of numbers, a time step a row, for the kind autoencoder",
         "  steps          40",
         "  channels       2: a 0 to 1 (mean 0.5), b 5 to 5 (mean 5)",
+        "  columns        all read as channels; one that names series or marks anomalies: data.series, data.label",
         "  split          36 steps to learn from, the last 4 held out",
         "To look at",
         f"  check: 1 malformed line was skipped: {path}, line 22 has 'x' in the column a, expected a number.",
@@ -266,7 +278,7 @@ def test_a_file_that_is_held_out_takes_the_place_of_the_split(tmp_path: Path):
     assert findings.facts["split"] == f"2 sentences to learn from, 2 held out: {valid}"
     assert findings.doubts == [
         "1 of 2 held-out sentences (50.0 %) are in the training part, too: figures on them flatter.",
-        "1 sentences have the words of an earlier one.",
+        "1 sentence has the words of an earlier one.",
         "Tags that only the held-out part has: Z.",
     ]
 

@@ -23,8 +23,8 @@ CASES = [
     ("x.tsv", "dog\tHund\ncat\tKatze\n", Guess("pairs", "seq2seq", (0, 1))),
     ("x.jsonl", '{"en": "dog", "de": "Hund"}\n', Guess("pairs", "seq2seq", ("en", "de"))),
     ("x.csv", "label,text\na,b c\n", Guess("labelled", "classifier", ("text", "label"))),
-    ("x.csv", "text,target,label\na,b,c\n", Guess("labelled", "target-classifier", ("text", "label"))),
-    ("x.csv", "text,target,lemma,sense\na,b,c,d\n", Guess("labelled", "word-sense", ("text", "sense"))),
+    ("x.csv", "text,target,label\na,b,c\n", Guess("labelled", "target-classifier", ("text", "label", ("target",)))),
+    ("x.csv", "text,target,lemma,sense\na,b,c,d\n", Guess("labelled", "word-sense", ("text", "sense", ("target",)))),
     ("x.csv", "id,review,stars\n1,good film,p\n2,bad film,n\n3,fine film,p\n4,odd film,n\n",
      Guess("labelled", "classifier", ("review", "stars"))),
     ("x.tsv", "p\tgood film\nn\tbad film\np\tfine film\nn\todd film\nn\tworse film\n", Guess("labelled", "classifier", (1, 0))),
@@ -73,13 +73,13 @@ def test_columns_that_say_nothing_are_named(tmp_path: Path):
         guess(path, None, "check")
     assert str(caught.value) == (
         f"check: {path} has the columns a, b, c, expected some that tell what they are: text and label, or ds and y. "
-        "Rename them, or say what the file is for: the kind."
+        "Rename them, or say what the file is for: --kind seq2seq, or another kind."
     )
     with pytest.raises(ConfigError) as caught:
         guess(path, "forecaster", "check")
     assert str(caught.value) == (
         f"check: {path} has the columns a, b, c, expected some that tell what they are: text and label, or ds and y, for the "
-        "kind forecaster. Rename them, or say what the file is for: the kind."
+        "kind forecaster. Rename them."
     )
 
 

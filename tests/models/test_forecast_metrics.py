@@ -101,3 +101,13 @@ def test_the_naive_error_is_that_of_seasonal_naive_in_training() -> None:
     assert metrics.naive_error(y, 2) == pytest.approx((1 + 2 + 1) / 3)
     assert math.isnan(metrics.naive_error(y, 6))
     assert math.isnan(metrics.naive_error(np.ones(5), 1))
+
+
+@given(pairs, st.integers(1, 12))
+def test_nse_and_kge_of_lots_are_those_of_all_steps(pair: tuple[np.ndarray, np.ndarray], size: int) -> None:
+    y, f = pair
+    if len(y) > 1 and np.std(y) > 0.01 and np.std(f) > 0.01 and abs(np.mean(y)) > 0.01:
+        lots = [metrics.Together.of(y[k : k + size], f[k : k + size]) for k in range(0, len(y), size)]
+        found = sum(lots, metrics.Together())
+        assert found.nse == pytest.approx(metrics.nse(y, f), rel=1e-6)
+        assert found.kge == pytest.approx(metrics.kge(y, f), rel=1e-6, abs=1e-6)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from carrousel.data import Ragged
+from carrousel.data import Ragged, kept
 from carrousel.models.classifier import files
 from carrousel.models.kinds import find_kind
 from carrousel.models.tagger import sentences
@@ -101,18 +101,30 @@ def measured(run: Prepared) -> list[Any]:
 @pytest.mark.parametrize(
     ("name", "has_held_out"), [*((name, False) for name in KINDS), ("tagger", True), ("word-sense", True)]
 )
-def test_data_kept_on_the_disk_is_the_data_in_memory(name: str, has_held_out: bool, tmp_path: Path) -> None:
+def test_data_kept_on_the_disk_is_the_data_in_memory(
+    name: str, has_held_out: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = write(tmp_path / "data", name, 41)
     beside = {"valid": str(write(tmp_path / "other", name, 12))} if has_held_out else {}
     in_memory = prepared(name, file, **beside)
     expected, folder = measured(in_memory), tmp_path / "store"
     assert in_memory.store == ""
     assert not folder.exists()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(kept, "LARGE", 1)
+        in_files = prepared(name, file, **beside)
+        assert in_files.store == "Kept in temporary files."
+        assert measured(in_files) == expected
+        assert list((tmp_path / "temporary").iterdir()) == []
     for how in ("written", "found there unchanged"):
-        kept = prepared(name, file, store=str(folder), **beside)
-        assert kept.store == f"Kept in {folder}, {how}."
-        assert measured(kept) == expected
-    assert {path.name for path in tmp_path.iterdir()} == {"data", "store"} | ({"other"} if has_held_out else set())
+        stored = prepared(name, file, store=str(folder), **beside)
+        assert stored.store == f"Kept in {folder}, {how}."
+        assert measured(stored) == expected
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "store", "temporary"} | (
+        {"other"} if has_held_out else set()
+    )
     assert [path.name for path in (tmp_path / "data").iterdir()] == [KINDS[name]]
 
 
@@ -120,19 +132,19 @@ def test_data_kept_on_the_disk_is_the_data_in_memory(name: str, has_held_out: bo
 def test_what_is_kept_is_made_anew_when_the_data_or_its_reading_changes(name: str, tmp_path: Path) -> None:
     file = write(tmp_path / "data", name, 41)
 
-    def kept(**data: Any) -> str:
+    def told(**data: Any) -> str:
         return prepared(name, file, store=str(tmp_path / "store"), **data).store.partition(", ")[2]
 
-    assert kept() == "written."
-    assert kept() == "found there unchanged."
+    assert told() == "written."
+    assert told() == "found there unchanged."
     file.touch()
-    assert kept() == "found there unchanged."
-    assert kept(skip_bad=True) == "written."
+    assert told() == "found there unchanged."
+    assert told(skip_bad=True) == "written."
     write(tmp_path / "data", name, 42)
-    assert kept(skip_bad=True) == "written."
+    assert told(skip_bad=True) == "written."
     if name != "classifier of series":
-        assert kept(skip_bad=True, min_count=30) == "written."  # only its words have other numbers
-    assert kept(skip_bad=True) == ("written." if name != "classifier of series" else "found there unchanged.")
+        assert told(skip_bad=True, min_count=30) == "written."  # only its words have other numbers
+    assert told(skip_bad=True) == ("written." if name != "classifier of series" else "found there unchanged.")
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -199,6 +211,7 @@ def test_no_more_than_a_few_rows_are_in_memory(name: str, tmp_path: Path, monkey
 LARGER_THAN_MEMORY = """
 import resource, sys
 import torch
+from carrousel.data import kept
 from carrousel.models.kinds import find_kind
 
 def allowed():
@@ -220,15 +233,17 @@ def learn(file, folder):
     return prepared
 
 torch.set_num_threads(1)
-name, small, large, folder, spare = sys.argv[1:]
+name, small, large, folder, spare, limit = sys.argv[1:]
 kind = find_kind(name)
 sizes = {"word_size": 4, "characters": "none"} if name == "tagger" else {"embedding_size": 4}
 small_one = learn(small, None)
 kind.evaluate(small_one.network, small)
+list(kind.predict(small_one.network, small))
+kept.LARGE = int(limit)
 resource.setrlimit(resource.RLIMIT_DATA, (allowed() + int(spare) * 2**20,) * 2)
 prepared = learn(large, folder or None)
 kind.evaluate(prepared.network, large)
-print(prepared.size)
+print(prepared.size, prepared.store, sum(1 for _ in kind.predict(prepared.network, large)))
 """
 
 
@@ -236,19 +251,26 @@ print(prepared.size)
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the limit on memory is Linux's")
 @pytest.mark.parametrize("name", KINDS)
 def test_a_file_larger_than_memory_trains_and_evaluates(name: str, tmp_path: Path) -> None:
-    """A file of 57 MB or more with 44 MB to spare; without a store, the same is too much."""
+    """A file of 57 MB or more with 44 MB to spare, in a store or in temporary files; in memory the same is too much."""
     num_words = 90 if name == "tagger" else 250
     num_rows = 20_000 if name == "classifier of series" else 10_000  # numbers are shorter in memory than as text
     small, large = (write(tmp_path / at, name, num, num_words) for at, num in (("small", 100), ("large", num_rows)))
     assert large.stat().st_size > 56e6
 
-    def run(folder: str) -> subprocess.CompletedProcess[str]:
-        arguments = [name.split(" ")[0], str(small), str(large), folder, "44"]
+    def run(folder: str, limit: int) -> subprocess.CompletedProcess[str]:
+        arguments = [name.split(" ")[0], str(small), str(large), folder, "44", str(limit)]
         return subprocess.run(
             [sys.executable, "-c", LARGER_THAN_MEMORY, *arguments], capture_output=True, text=True, check=False
         )
 
-    found = run(str(tmp_path / "store"))
-    assert found.returncode == 0, found.stderr
-    assert f"{num_rows // 10:,}" in found.stdout
-    assert "MemoryError" in run("").stderr
+    with large.open() as file:
+        num_lines = sum(1 for _ in file) if name == "tagger" else num_rows
+    for folder, limit, told in (
+        (str(tmp_path / "store"), 1 << 28, f"Kept in {tmp_path / 'store'}, written."),
+        ("", 1 << 20, "Kept in temporary files."),
+    ):
+        found = run(folder, limit)
+        assert found.returncode == 0, found.stderr
+        assert f"{num_rows // 10:,}" in found.stdout
+        assert found.stdout.endswith(f"{told} {num_lines}\n")
+    assert "MemoryError" in run("", 1 << 28).stderr

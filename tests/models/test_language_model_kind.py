@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from carrousel.data import CharVocabulary, NGram, Streams
+from carrousel.data import CharVocabulary, NGram, Streams, kept
 from carrousel.errors import ConfigError, DataError
 from carrousel.heads.sampled import NoiseContrastive, SampledSoftmax
 from carrousel.heads.softmax import AdaptiveSoftmax
@@ -204,13 +204,26 @@ def test_lines_that_are_texts_of_their_own_do_not_see_each_other() -> None:
 
 
 @pytest.mark.parametrize("unit", ["char", "word", "byte"])
-def test_a_text_kept_in_files_is_the_text_kept_in_memory(unit: str, tmp_path: Path) -> None:
+def test_a_text_kept_in_files_is_the_text_kept_in_memory(
+    unit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "text.txt").write_text("\n".join(LINES * 20) + "\n")
     given: dict[str, Any] = {
         "data": {"text": str(tmp_path / "text.txt"), "unit": unit},
         "train": {"batch_size": 3, "tbptt": 9},
     }
     in_memory = KIND.prepare(KIND.Settings.of(given))
+    if unit != "byte":
+        with monkeypatch.context() as patch:
+            patch.setattr(kept, "LARGE", 1)
+            patch.setattr("tempfile.tempdir", str(tmp_path))
+            temporary = KIND.prepare(KIND.Settings.of(given))
+            assert (temporary.store, temporary.fingerprint) == ("Kept in temporary files.", in_memory.fingerprint)
+            network: Any = in_memory.network
+            in_temporary_files = KIND.evaluate(network, tmp_path / "text.txt")
+            assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
+        assert in_temporary_files == KIND.evaluate(network, tmp_path / "text.txt")
+        assert in_temporary_files == KIND.evaluate(network, LINES * 20)
     given["data"]["store"] = str(tmp_path / "store")
     in_files = KIND.prepare(KIND.Settings.of(given))
     assert in_files.fingerprint == in_memory.fingerprint
@@ -471,7 +484,7 @@ def test_the_terms_of_awd_are_added_while_training_and_nothing_is_dropped_in_eva
 @pytest.mark.tiny
 def test_draws_are_limited_to_the_likeliest() -> None:
     p = torch.tensor([0.1, 0.4, 0.2, 0.3])
-    for choice, kept in (
+    for choice, left in (
         (Choice(), [0, 1, 2, 3]),
         (Choice(top_k=2), [1, 3]),
         (Choice(top_k=9), [0, 1, 2, 3]),
@@ -482,7 +495,7 @@ def test_draws_are_limited_to_the_likeliest() -> None:
         (Choice(temperature=0.5, top_p=0.5), [1]),
     ):
         expected = torch.zeros(4)
-        expected[kept] = (p ** (1 / choice.temperature))[kept]
+        expected[left] = (p ** (1 / choice.temperature))[left]
         torch.testing.assert_close(choice.probabilities(p.log()), expected / expected.sum())
 
 

@@ -1,4 +1,4 @@
-"""Files larger than memory: each kind trains and evaluates with the process's memory capped below the size of its file."""
+"""Files larger than memory: each kind trains, evaluates and predicts with memory capped below the size of its file."""
 
 import json
 import subprocess
@@ -41,6 +41,7 @@ def learn(path, store):
 
 prepared = learn(small, None)
 kind.evaluate(prepared.network, small)
+list(kind.predict(prepared.network, small))
 status = open("/proc/self/status").read()
 used = int(status.partition("VmData:")[2].split()[0]) * 1024
 resource.setrlimit(resource.RLIMIT_DATA, (used + int(cap),) * 2)
@@ -48,6 +49,7 @@ prepared = learn(large, None if store == "None" else store)
 print(prepared.size)
 kept.LARGE = 1 << 20
 print(kind.evaluate(prepared.network, large))
+print(sum(1 for _ in kind.predict(prepared.network, large)))
 """
 
 
@@ -93,9 +95,10 @@ def test_an_autoencoder(tmp_path: Path) -> None:
     }
     found = capped("autoencoder", settings, tmp_path, 44 * MB, tmp_path / "store")
     assert found.returncode == 0, found.stderr
-    size_said, figures = found.stdout.splitlines()
+    size_said, figures, num_lines = found.stdout.splitlines()
     assert size_said == "600,000 steps of 12 channels; 60,000 are held out"
     assert "'roc_auc'" in figures
+    assert num_lines == "600000"
     assert "MemoryError" in capped("autoencoder", settings, tmp_path, 44 * MB, None).stderr
 
 
@@ -118,9 +121,10 @@ def test_sequence_to_sequence(tmp_path: Path) -> None:
     }
     found = capped("seq2seq", settings, tmp_path, 44 * MB, tmp_path / "store")
     assert found.returncode == 0, found.stderr
-    size_said, figures = found.stdout.splitlines()
+    size_said, figures, num_lines = found.stdout.splitlines()
     assert size_said == "60,000 pairs; 100 sources with 100 targets are held out"
     assert "'character_error_rate'" in figures
+    assert num_lines == "60000"
     assert "MemoryError" in capped("seq2seq", settings, tmp_path, 44 * MB, None).stderr
 
 
@@ -141,7 +145,104 @@ def test_a_forecaster(tmp_path: Path) -> None:
     }
     found = capped("forecaster", settings, tmp_path, 56 * MB, tmp_path / "store")
     assert found.returncode == 0, found.stderr
-    size_said, figures = found.stdout.splitlines()
+    size_said, figures, num_lines = found.stdout.splitlines()
     assert size_said.startswith("4 series, 600,000 steps of 1 minute, 575,908 windows; 3,000 windows from")
     assert "'mase'" in figures
+    assert num_lines == "17"
     assert "MemoryError" in capped("forecaster", settings, tmp_path, 56 * MB, None).stderr
+
+
+LATER = """
+import json, resource, sys
+import torch
+from carrousel.data import kept
+from carrousel.models.kinds import find_kind
+from carrousel.models.language_model import scoring
+
+kind, settings, small, large, cap, limit = sys.argv[1:]
+kind = find_kind(kind)
+torch.set_num_threads(1)
+torch.manual_seed(0)
+scoring.LOGITS_AT_ONCE = 1 << 19  # made for gigabytes, made for this cap
+network = kind.prepare(kind.Settings.of(json.loads(settings))).network
+options = {"length": 1, "seed": 0} if kind.name == "language-model" else {}
+
+def use(path):
+    print(json.dumps(kind.evaluate(network, path)))
+    print(sum(1 for _ in kind.predict(network, path, **options)))
+
+use(small)
+status = open("/proc/self/status").read()
+used = int(status.partition("VmData:")[2].split()[0]) * 1024
+resource.setrlimit(resource.RLIMIT_DATA, (used + int(cap),) * 2)
+kept.LARGE = int(limit)
+use(large)
+"""
+
+
+def used(kind: str, settings: dict[str, Any], small: Path, large: Path, limit: int) -> CompletedProcess[str]:
+    """A child that learns from a small file and uses what it learned on a large one, with 44 MB to spare.
+
+    Args:
+        limit: bytes of a file above which what comes of it is not held in memory.
+    """
+    given = [kind, json.dumps(settings), str(small), str(large), str(44 * MB), str(limit)]
+    return subprocess.run([sys.executable, "-c", LATER, *given], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("unit", ["char", "word"])  # bytes are mapped in any case
+def test_a_language_model_is_used_on_a_large_text(unit: str, tmp_path: Path) -> None:
+    words = " ".join(f"word{k:02d}" for k in range(99))
+    small, large = tmp_path / "small.txt", tmp_path / "large.txt"
+    small.write_text(f"{words}\n" * 40)
+    with large.open("w") as file:
+        file.writelines(f"{words} " * 140 + f"{words}\n" for _ in range(700))
+    assert large.stat().st_size > 65 * MB
+    settings = {
+        "data": {"text": str(small), "unit": unit},
+        "model": {"hidden_size": 2, "embedding_size": 2, "cell": "elman"},
+        "train": {"batch_size": 2, "tbptt": 8},
+    }
+    found = used("language-model", settings, small, large, 1 << 20)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.splitlines()[-1] == "700"
+    if unit == "char":
+        assert "MemoryError" in used("language-model", settings, small, large, 1 << 28).stderr
+
+
+def test_a_forecaster_is_used_on_a_table_that_comes_after_training(tmp_path: Path) -> None:
+    """All of it is forecast, in many windows."""
+    wave = [f"{100 + 10 * np.sin(k / 7):.5f}" for k in range(2_000)]
+    small, large = tmp_path / "small.csv", tmp_path / "large.csv"
+    for path, number in ((small, 2_000), (large, 1_600_000)):
+        with path.open("w") as file:
+            file.write("unique_id,ds,y,known\n")
+            for begin in range(0, number, 10_000):
+                rows = range(begin, min(number, begin + 10_000))
+                file.writelines(
+                    f"s{k // 400_000},{np.datetime64(k % 400_000, 'm')},{wave[k % 2_000]},{wave[(k + 9) % 2_000]}\n"
+                    for k in rows
+                )
+    assert large.stat().st_size > 59 * MB
+    settings = {
+        "data": {"train": str(small), "past": ["known"]},
+        "model": {"hidden_size": 2, "cell": "elman", "context": 8, "horizon": 8, "season": 4, "calendar": False},
+        "train": {"batch_size": 64},
+    }
+    found = used("forecaster", settings, small, large, 1 << 20)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.splitlines()[-1] == str(1 + 4 * 8)
+    assert "MemoryError" in used("forecaster", settings, small, large, 1 << 28).stderr
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_a_classifier_is_used_on_a_large_archive_of_arrays(is_packed: bool, tmp_path: Path) -> None:
+    save, random = (np.savez_compressed if is_packed else np.savez), np.random.default_rng(0)
+    small, large = tmp_path / "small.npz", tmp_path / "large.npz"
+    for path, number in ((small, 40), (large, 20_000)):
+        x = random.integers(0, 9, (number, 50, 10)).astype(np.float64)
+        save(path, X=x, y=np.arange(number) % 2)
+    settings = {"data": {"train": str(small)}, "model": {"hidden_size": 2, "cell": "elman"}, "train": {"batch_size": 8}}
+    found = used("classifier", settings, small, large, 1 << 28)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.splitlines()[-1] == "20000"

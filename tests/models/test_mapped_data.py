@@ -269,3 +269,29 @@ def test_gaps_are_filled_alike_across_the_ends_of_blocks(
     parts = Material.of(given, None, "test").panel
     for name in ("y", "seasonal", "seen", "past", "future"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name), err_msg=name)
+
+
+@pytest.mark.parametrize("head", ["quantile", "student-t", "median"])
+def test_forecasts_in_lots_have_the_figures_and_lines_of_all_at_once(
+    head: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of("forecaster", file_of("forecaster", tmp_path), None)
+    settings = settings.model_copy(update={"model": settings.model.model_copy(update={"head": head})})
+    torch.manual_seed(0)
+    network: Any = FORECASTER.prepare(settings).network
+    later = tmp_path / "later.csv"
+    later.write_text(
+        "unique_id,ds,y\n" + "".join(f"s{k // 200},{500 + k % 200},{cell}\n" for k, cell in enumerate(GAPPED * 3))
+    )
+    whole = FORECASTER.evaluate(network, later), list(FORECASTER.predict(network, later))
+    assert len(whole[1]) == 1 + 6 * 3
+    monkeypatch.setattr("carrousel.models.forecaster.forecasts.BATCH", 4)
+    monkeypatch.setattr("carrousel.models.forecaster.forecasts.AT_ONCE", 1)
+    monkeypatch.setattr("carrousel.models.forecaster.future.BLOCK", 7)
+    assert FORECASTER.evaluate(network, later) == pytest.approx(whole[0], rel=1e-6)
+    lines = list(FORECASTER.predict(network, later))
+    assert lines[0] == whole[1][0]
+    for line, expected in zip(lines[1:], whole[1][1:], strict=True):
+        assert line.split(",")[:2] == expected.split(",")[:2]
+        numbers, known = ([float(cell) for cell in text.split(",")[2:]] for text in (line, expected))
+        assert numbers == pytest.approx(known, rel=1e-4, abs=1e-5)

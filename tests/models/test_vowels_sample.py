@@ -19,7 +19,7 @@ def test_the_sample_is_what_its_source_says(tmp_path: Path) -> None:
     assert [path.name for path in paths] == ["classifier.yaml", "SOURCE.md", "vowels_test.ts", "vowels_train.ts"]
     told = paths[1].read_text(encoding="utf-8")
     assert all(hashlib.sha256(path.read_bytes()).hexdigest() in told for path in paths[2:])
-    tested, learned = (KIND.source(path, {}, "test").in_memory() for path in paths[2:])
+    tested, learned = (KIND.source(path, {}, "test").kept()[0] for path in paths[2:])
     assert (len(learned), len(tested)) == (270, 370)
     assert Counter(learned.labels) == dict.fromkeys("123456789", 30)
     assert [count for _, count in sorted(Counter(tested.labels).items())] == [31, 35, 88, 44, 29, 24, 40, 50, 29]

@@ -8,6 +8,8 @@ Exit codes: 0 done; 1 an error that nobody foresaw; 2 wrong input; 130 stopped b
 
 import os
 import sys
+import warnings
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import typer
@@ -76,6 +78,12 @@ def main() -> NoReturn:
 
 def run(arguments: list[str], *, is_debugging: bool = False) -> int:
     """Run the command line on arguments and give the exit code; errors are printed, or raised when debugging."""
+    with warnings.catch_warnings():
+        warnings.showwarning = _shown_warning(warnings.showwarning)
+        return _run(arguments, is_debugging)
+
+
+def _run(arguments: list[str], is_debugging: bool) -> int:
     try:
         code: Any = app(arguments or ["--help"], prog_name="carrousel", standalone_mode=False)
         sys.stdout.flush()
@@ -101,6 +109,18 @@ def run(arguments: list[str], *, is_debugging: bool = False) -> int:
         what = f"{type(error).__name__}: {_joined(str(error))}"
         return _fail(f"{what}. This was not foreseen; run again with --debug to see where.", 1)
     return code if isinstance(code, int) else 0
+
+
+def _shown_warning(usual: Callable[..., None]) -> Callable[..., None]:
+    """What prints a warning of this library as a line, and others as usual: users of the command line have no use for our lines."""
+
+    def shown(message: Warning, category: type[Warning], *place: Any, **more: Any) -> None:
+        if category.__module__.startswith("carrousel."):
+            print(f"carrousel: {message}", file=sys.stderr)
+        else:
+            usual(message, category, *place, **more)
+
+    return shown
 
 
 def _fail(message: str, code: int) -> int:

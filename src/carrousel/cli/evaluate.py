@@ -20,6 +20,9 @@ def evaluate(
     run: Annotated[Path, typer.Argument(help="Run folder, or any folder with config.json and model.safetensors.")],
     file: Annotated[Path, typer.Argument(help="Data of the form that the model was trained on.")],
     options: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help=OPTIONS)] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Count and name malformed lines, and measure on the rest.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
 ) -> None:
     """Measure a trained model on a file of yours."""
@@ -28,7 +31,8 @@ def evaluate(
     from carrousel.models.kinds import load, options_of
 
     kind, network = load(run, "evaluate")
-    found = kind.evaluate_with(network, file, options_of(options or [], "evaluate", "adapt=dynamic"), "evaluate")
+    given = options_of(options or [], "evaluate", "adapt=dynamic")
+    found = kind.evaluate_with(network, file, given, "evaluate", skip_bad=skip_bad)
     print(dumps(as_json(found)) if json else as_text(found))
 
 

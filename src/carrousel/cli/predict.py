@@ -19,10 +19,18 @@ def predict(
         Path, typer.Argument(help="Data of the form that the model was trained on; what is to be found may be missing.")
     ],
     options: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help=OPTIONS)] = None,
+    skip_bad: Annotated[
+        bool,
+        typer.Option(
+            "--skip-bad",
+            help="Count and name malformed lines, and write an empty one for each; autoencoders write the numbers of the good "
+            "lines instead.",
+        ),
+    ] = False,
 ) -> None:
     """Let a trained model work on a file of yours."""
     from carrousel.models.kinds import load, options_of
 
     kind, network = load(run, "predict")
-    for line in kind.predict(network, file, "predict", **options_of(options or [], "predict")):
+    for line in kind.predict(network, file, "predict", skip_bad=skip_bad, **options_of(options or [], "predict")):
         print(line)

@@ -1,11 +1,24 @@
 """What to do with a malformed line of a user's file: stop and name it, or count it and go on."""
 
+import warnings
+from collections.abc import Iterable, Iterator
+from itertools import repeat
 from pathlib import Path
+from typing import TypeVar
 
 from carrousel.errors import DataError
 
+T = TypeVar("T")
 NUM_SHOWN = 5
 SKIP = "data.skip_bad=true when training, skip_bad=True in Python"
+SKIP_WHEN: dict[str, str] = dict.fromkeys(
+    ("evaluate", "predict"), "--skip-bad on the command line, skip_bad=True in Python"
+)
+"""What is being done -> how to skip, where that is another way than `SKIP`."""
+
+
+class SkippedWarning(UserWarning):
+    """Malformed lines were left out, as was asked for; the message counts them and names the first ones."""
 
 
 class Faults:
@@ -41,7 +54,8 @@ class Faults:
         text = f"{place} {what}, expected {expected}."
         if not self.skip_bad:
             thing = "file" if line_number is None else unit
-            raise DataError(f"{self.where}: {text} Correct the {thing}, or skip what is malformed: {SKIP}.")
+            skip = SKIP_WHEN.get(self.where, SKIP)
+            raise DataError(f"{self.where}: {text} Correct the {thing}, or skip what is malformed: {skip}.")
         self.skipped += 1
         if len(self._shown) < NUM_SHOWN:
             self._shown.append(text)
@@ -61,3 +75,24 @@ class LineFault(DataError):
     def __init__(self, what: str, expected: str) -> None:
         super().__init__(f"{what}, expected {expected}")
         self.what, self.expected = what, expected
+
+
+def with_gaps(records: Iterable[T], faults: Faults) -> Iterator[T | None]:
+    """The records of a reader, and None for each fault between them, so that what is made of them stays in line with the file.
+
+    Args:
+        records: made as they are asked for, each with one fault or none.
+        faults: to which the reader adds.
+    """
+    told = 0
+    for record in records:
+        yield from repeat(None, faults.skipped - told)
+        told = faults.skipped
+        yield record
+    yield from repeat(None, faults.skipped - told)
+
+
+def tell_skipped(report: str) -> None:
+    """A warning with what `Faults.report` says, if it says something."""
+    if report:
+        warnings.warn(report, SkippedWarning, stacklevel=3)

@@ -84,6 +84,16 @@ def tally(counts: Mapping[str, int]) -> str:
     return f"{len(ordered):,}: {shown}{more}"
 
 
+def some(number: int, thing: str, does: str, do: str) -> str:
+    """So many things and what they do.
+
+    >>> some(1, "sentence", "has", "have"), some(2, "text", "was", "were"), some(3, "series", "ends", "end")
+    ('1 sentence has', '2 texts were', '3 series end')
+    """
+    things = thing if number == 1 or thing == "series" else f"{thing}s"
+    return f"{number:,} {things} {does if number == 1 else do}"
+
+
 def percent(part: float) -> str:
     """A part of one as text, such as "12.5 %"."""
     return f"{100 * part:.1f} %"

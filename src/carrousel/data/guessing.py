@@ -144,7 +144,9 @@ def _guess_table(path: Path, kind: str | None, forms: Sequence[str], where: str)
             if "target" in names
             else "classifier"
         )
-        return Guess("labelled", kind or special, ("text", label_name))
+        kind = kind or special
+        has_target = kind != "classifier" and "target" in names and label_name != "target"
+        return Guess("labelled", kind, ("text", label_name, *([("target",)] if has_target else [])))
     columns = _columns(path, names, where)
     numbers, times = [c for c in columns if c.is_number], [c for c in columns if c.is_time]
     texts = sorted((c for c in columns if c not in numbers and c not in times), key=lambda c: -c.num_characters)
@@ -161,10 +163,10 @@ def _guess_table(path: Path, kind: str | None, forms: Sequence[str], where: str)
         return Guess("pairs", "seq2seq", (0, 1) if format_of(path, where) in ("csv", "tsv") else tuple(names))
     if "numbers" in forms and (kind == "autoencoder" or 2 * len(numbers) > len(columns)):
         return Guess("numbers", "autoencoder", tuple(column.name for column in numbers))
-    raise ConfigError(
-        f"{where}: {path} has the columns {', '.join(names)}, expected some that tell what they are: text and label, or ds and y"
-        f"{f', for the kind {kind}' if kind else ''}. Rename them, or say what the file is for: the kind."
-    )
+    what = f"{where}: {path} has the columns {', '.join(names)}, expected some that tell what they are: text and label, or ds and y"
+    if kind:
+        raise ConfigError(f"{what}, for the kind {kind}. Rename them.")
+    raise ConfigError(f"{what}. Rename them, or say what the file is for: --kind seq2seq, or another kind.")
 
 
 def _columns(path: Path, names: list[str], where: str) -> list[_Column]:

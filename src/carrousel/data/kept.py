@@ -5,28 +5,33 @@ A maker writes arrays without knowing where they go, so that data of either sort
     with writer.array("values", np.float32, (3,)) as values:
         values.append(rows)
 
-It goes to a folder that the user names, and is found there the next time (`store.py`); without one, to memory, or where the user's
-files are larger than `LARGE`, to files in the folder for temporary ones (`TMPDIR` says which) that vanish with the process.
+One rule, `kept`, says where that is, for every kind of model, when it learns, is measured and predicts:
+
+- in the folder that the user names (`data.store`), and they are found there the next time (`store.py`);
+- without one, in memory;
+- or where the user's files are larger than `LARGE`, in temporary files (`TMPDIR` says where). No folder lists these from the
+  moment they are made, so that nothing is left of them when the process ends, however it ends.
 """
 
-import shutil
-from collections.abc import Callable, Generator, Mapping, Sequence
+import math
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import mkdtemp
-from typing import Any, Protocol, runtime_checkable
+from tempfile import TemporaryFile
+from typing import IO, Any, Protocol, runtime_checkable
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from jaxtyping import Shaped
 from numpy.typing import DTypeLike
 
-from carrousel.data.ragged import Ragged
-from carrousel.data.store import Store, StoreWriter, stored, told
+from carrousel.data.ragged import Ragged, check_features
+from carrousel.data.store import Store, stored, told
 from carrousel.errors import DataError
 
 LARGE = 1 << 28
-"""Bytes of the user's files that are kept in memory as numbers without being asked; 256 MB."""
+"""Bytes of the user's files up to which what comes of them is kept in memory; 256 MB."""
 
 
 @runtime_checkable
@@ -67,6 +72,11 @@ class Kept:
     arrays: Mapping[str, Ragged] | Store
     told: str = ""
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the sources and settings of a store; empty of other arrays, which nobody finds again."""
+        return self.arrays.fingerprint if isinstance(self.arrays, Store) else ""
+
     def __getitem__(self, name: str) -> Ragged:
         """One of the arrays.
 
@@ -77,7 +87,13 @@ class Kept:
 
 
 def kept(
-    path: Path | None, sources: Sequence[Path], settings: Mapping[str, Any], make: Make, where: str = "kept"
+    path: Path | None,
+    sources: Sequence[Path],
+    settings: Mapping[str, Any],
+    make: Make,
+    where: str = "kept",
+    *,
+    size: int | None = None,
 ) -> Kept:
     """What `make` writes: in the folder `path` where it is given, else in memory or, where it is much, in temporary files.
 
@@ -86,6 +102,7 @@ def kept(
         sources: the user's files.
         settings: all that what is made depends on beside the sources; what JSON can hold.
         where: what to name in front of an error.
+        size: bytes that say whether it is much; those of the sources when left out.
 
     Raises:
         ConfigError: `path` is a folder with something else in it.
@@ -94,12 +111,41 @@ def kept(
     if path is not None:
         store = stored(path, sources, settings, make, where)
         return Kept(store.description, store, told(path, [store]))
-    return in_temporary_files(make, where) if size_of(sources) > LARGE else in_memory(make)
+    return in_temporary_files(make, where) if is_large(size_of(sources) if size is None else size) else in_memory(make)
 
 
-def size_of(sources: Sequence[Path]) -> int:
-    """Bytes of files; those that are not there count nothing, which is for their reader to say."""
-    return sum(source.stat().st_size for source in sources if source.is_file())
+def is_large(size: int) -> bool:
+    """Whether what comes of so many bytes of the user's files is too much for memory."""
+    return size > LARGE
+
+
+def size_of(sources: Iterable[Path]) -> int:
+    """Bytes of files and of those in folders, unpacked where they are .npz; those that are not there count nothing, which is for
+    their reader to say."""
+    return sum(map(_size, sources))
+
+
+def _size(source: Path) -> int:
+    if source.is_dir():
+        return size_of(file for file in source.iterdir() if not file.is_dir())
+    if source.suffix.lower() == ".npz":
+        try:
+            with ZipFile(source) as archive:
+                return sum(member.file_size for member in archive.infolist())
+        except (OSError, BadZipFile):
+            return 0
+    return source.stat().st_size if source.is_file() else 0
+
+
+def told_of(folder: Path | None, found: Sequence[Kept]) -> str:
+    """Where several things are kept, as a sentence; empty in memory.
+
+    Args:
+        folder: that the user named for all of them, if there is one.
+    """
+    if folder is None:
+        return next((one.told for one in found if one.told), "")
+    return told(folder, [one.arrays for one in found if isinstance(one.arrays, Store)])
 
 
 def in_memory(make: Make) -> Kept:
@@ -109,7 +155,7 @@ def in_memory(make: Make) -> Kept:
 
 
 def in_temporary_files(make: Make, where: str = "kept", folder: Path | None = None) -> Kept:
-    """What `make` writes, mapped from files that no folder lists any more and that vanish with the process.
+    """What `make` writes, mapped from files that no folder lists and that vanish with the process, or when nobody maps them.
 
     Args:
         folder: where there is room for them; None for that of temporary files.
@@ -117,21 +163,8 @@ def in_temporary_files(make: Make, where: str = "kept", folder: Path | None = No
     Raises:
         DataError: the folder for temporary files is full or cannot be written.
     """
-    try:
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-        path = Path(mkdtemp(prefix=".carrousel-", dir=folder))
-    except OSError as error:
-        raise DataError(
-            f"{where}: no temporary folder can be made ({error.strerror}), expected one. Name another in TMPDIR, or a store."
-        ) from None
-    try:
-        writer = _NamingWriter(path)
-        description = make(writer)
-        return Kept(description, {name: Ragged.open(path / name) for name in writer.names}, "Kept in temporary files.")
-    finally:
-        # A mapped file stays until nobody maps it. Where a system refuses to take its name away before, the file is left there.
-        shutil.rmtree(path, ignore_errors=True)
+    writer = _TemporaryWriter(where, folder)
+    return Kept(make(writer), writer.arrays, "Kept in temporary files.")
 
 
 @dataclass(frozen=True)
@@ -140,30 +173,91 @@ class _MemoryWriter:
 
     @contextmanager
     def array(self, name: str, dtype: DTypeLike, feature_shape: Sequence[int] = ()) -> Generator[Appends]:
-        parts = _Parts(np.dtype(dtype))
+        parts = _Parts(np.dtype(dtype), tuple(feature_shape))
         yield parts
-        nothing = np.zeros((0, *feature_shape), dtype)
-        offsets = np.zeros(len(parts.parts) + 1, np.int64)
-        np.cumsum([len(part) for part in parts.parts], out=offsets[1:])
-        self.arrays[name] = Ragged(np.concatenate([nothing, *parts.parts]), offsets)
+        offsets = np.append(0, np.cumsum(np.array(parts.lengths, np.int64)))
+        shape = (int(offsets[-1]), *feature_shape)
+        values = np.frombuffer(parts.values, parts.dtype).reshape(shape) if parts.values else np.zeros(shape, dtype)
+        self.arrays[name] = Ragged(values, offsets)
 
 
 @dataclass(frozen=True)
 class _Parts:
+    """Sequences one after the other, in one piece of memory: an array for each would take many times as much."""
+
     dtype: np.dtype[Any]
-    parts: list[Shaped[np.ndarray, "..."]] = field(default_factory=list[np.ndarray])
+    features: tuple[int, ...]
+    values: bytearray = field(default_factory=bytearray)
+    lengths: list[int] = field(default_factory=list[int])
 
     def append(self, sequence: Shaped[np.ndarray, "..."]) -> None:
-        self.parts.append(np.array(sequence, self.dtype))
+        check_features("kept", len(self.lengths), sequence.shape, self.features)
+        self.values.extend(np.ascontiguousarray(sequence, self.dtype).data.cast("B") if sequence.size else b"")
+        self.lengths.append(len(sequence))
 
 
-class _NamingWriter:
-    def __init__(self, path: Path) -> None:
-        self.names = list[str]()
-        self._writer = StoreWriter(path)
+class _TemporaryWriter:
+    """Arrays in files that have no name."""
 
-    def array(
-        self, name: str, dtype: DTypeLike, feature_shape: Sequence[int] = ()
-    ) -> AbstractContextManager[Appends, Any]:
-        self.names.append(name)
-        return self._writer.array(name, dtype, feature_shape)
+    def __init__(self, where: str, folder: Path | None) -> None:
+        self.arrays = dict[str, Ragged]()
+        self._where, self._folder = where, folder
+
+    @contextmanager
+    def array(self, name: str, dtype: DTypeLike, feature_shape: Sequence[int] = ()) -> Generator[Appends]:
+        with self._file() as values, self._file() as offsets:  # what is mapped stays when they are closed
+            parts = _FileParts(np.dtype(dtype), tuple(feature_shape), values, offsets, self._writes)
+            yield parts
+            self.arrays[name] = parts.mapped()
+
+    def _file(self) -> IO[bytes]:
+        with self._writes():
+            if self._folder is not None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+            return TemporaryFile(dir=self._folder)
+
+    @contextmanager
+    def _writes(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise DataError(
+                f"{self._where}: temporary files cannot be written ({error.strerror}), expected room and permission. Name another "
+                "folder for them in TMPDIR, or a store."
+            ) from None
+
+
+@dataclass
+class _FileParts:
+    dtype: np.dtype[Any]
+    features: tuple[int, ...]
+    values: IO[bytes]
+    offsets: IO[bytes]
+    writes: Callable[[], AbstractContextManager[None]]
+    num_sequences: int = 0
+    num_steps: int = 0
+
+    def append(self, sequence: Shaped[np.ndarray, "..."]) -> None:
+        check_features("kept", self.num_sequences, sequence.shape, self.features)
+        try:  # not `writes`: a context manager takes longer than to write a short sequence
+            self.values.write(np.ascontiguousarray(sequence, self.dtype).data)
+            self.offsets.write(np.int64(self.num_steps).tobytes())
+        except OSError as error:
+            with self.writes():
+                raise error
+        self.num_sequences, self.num_steps = self.num_sequences + 1, self.num_steps + len(sequence)
+
+    def mapped(self) -> Ragged:
+        """What was written."""
+        with self.writes():
+            self.offsets.write(np.int64(self.num_steps).tobytes())
+            self.values.flush()
+            self.offsets.flush()
+        return Ragged(
+            _mapped(self.values, self.dtype, (self.num_steps, *self.features)),
+            _mapped(self.offsets, np.dtype(np.int64), (self.num_sequences + 1,)),
+        )
+
+
+def _mapped(file: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> Shaped[np.ndarray, "..."]:
+    return np.memmap(file, dtype, "r", shape=shape) if math.prod(shape) else np.zeros(shape, dtype)

@@ -7,7 +7,8 @@ from typing import Generic, SupportsIndex, TypeVar, cast, overload
 import numpy as np
 from jaxtyping import Int64
 
-from carrousel.data.ragged import Ragged, RaggedWriter
+from carrousel.data.kept import Appends
+from carrousel.data.ragged import Ragged
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -97,7 +98,7 @@ class Strings(Sequence[tuple[str, ...]]):
         )
 
 
-def write_strings(writer: RaggedWriter, strings: Sequence[str]) -> None:
+def write_strings(writer: Appends, strings: Sequence[str]) -> None:
     """One record, to a writer of bytes (uint8)."""
     for string in strings:
         writer.append(np.frombuffer(string.encode("utf-8", "surrogatepass"), np.uint8))

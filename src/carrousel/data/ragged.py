@@ -68,7 +68,7 @@ class Ragged:
         """
         arrays = [np.asarray(sequence) for sequence in sequences]
         for k, array in enumerate(arrays):
-            _check_features("Ragged.of", k, array.shape, arrays[0].shape[1:])
+            check_features("Ragged.of", k, array.shape, arrays[0].shape[1:])
         offsets = np.zeros(len(arrays) + 1, np.int64)
         np.cumsum([len(array) for array in arrays], out=offsets[1:])
         values = np.concatenate(arrays) if arrays else np.zeros(0, np.int64)
@@ -192,7 +192,7 @@ class RaggedWriter:
         Raises:
             DataError: its axes are others than the writer's, or the disk is full.
         """
-        _check_features("RaggedWriter", self.num_sequences, sequence.shape, self.feature_shape)
+        check_features("RaggedWriter", self.num_sequences, sequence.shape, self.feature_shape)
         self.num_sequences += 1
         self.num_steps += len(sequence)
         try:
@@ -247,7 +247,12 @@ class RaggedWriter:
                 _partial(_part(self.path, part)).unlink(missing_ok=True)
 
 
-def _check_features(where: str, k: int, shape: tuple[int, ...], features: tuple[int, ...]) -> None:
+def check_features(where: str, k: int, shape: tuple[int, ...], features: tuple[int, ...]) -> None:
+    """Refuse a sequence of this shape, the k-th, where each step should have these axes.
+
+    Raises:
+        DataError: it has others.
+    """
     if not shape or shape[1:] != features:
         expected = ", ".join(["T", *map(str, features)]) + ("" if features else ",")
         raise DataError(

@@ -116,9 +116,13 @@ class Estimator:
             torch.set_num_threads(threads)
         return self
 
-    def evaluate(self, data: Any) -> Mapping[str, float]:
-        """Figures on a file (its path) or on Python objects."""
-        return self.model_kind.evaluate(self.network, data, self._where())
+    def evaluate(self, data: Any, *, skip_bad: bool = False) -> Mapping[str, float]:
+        """Figures on a file (its path) or on Python objects.
+
+        Args:
+            skip_bad: leave out what is malformed in a file; a `SkippedWarning` counts and names it.
+        """
+        return self.model_kind.evaluate(self.network, data, self._where(), skip_bad=skip_bad)
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write config.json and model.safetensors into a folder."""

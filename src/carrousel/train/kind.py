@@ -159,10 +159,22 @@ class Kind(ABC, Generic[S]):
         """The network that a run or `save_pretrained` left in a folder, in evaluation mode."""
 
     @abstractmethod
-    def evaluate(self, network: Any, data: Any, where: str = "evaluate") -> Figures:
-        """Figures of a trained network on a file of the user's (a path), or on Python objects."""
+    def evaluate(self, network: Any, data: Any, where: str = "evaluate", *, skip_bad: bool = False) -> Figures:
+        """Figures of a trained network on a file of the user's (a path), or on Python objects.
 
-    def evaluate_with(self, network: Any, data: Any, options: Mapping[str, Any], where: str = "evaluate") -> Measured:
+        Args:
+            skip_bad: leave out what is malformed in a file; a `SkippedWarning` counts and names it.
+        """
+
+    def evaluate_with(
+        self,
+        network: Any,
+        data: Any,
+        options: Mapping[str, Any],
+        where: str = "evaluate",
+        *,
+        skip_bad: bool = False,
+    ) -> Measured:
         """As `evaluate`, with options that say how, and beside what it is compared with; a kind that knows some has its own.
 
         Raises:
@@ -173,11 +185,18 @@ class Kind(ABC, Generic[S]):
                 f"{where}: the option {next(iter(options))!r} is given, expected none: the kind {self.name} is measured in one "
                 "way. Leave it out."
             )
-        return Measured(self.evaluate(network, data, where))
+        return Measured(self.evaluate(network, data, where, skip_bad=skip_bad))
 
     @abstractmethod
-    def predict(self, network: Any, data: Any, where: str = "predict", **options: Any) -> Iterator[str]:
-        """Lines of output for a file of the user's (a path), or for Python objects, made as they are asked for."""
+    def predict(
+        self, network: Any, data: Any, where: str = "predict", *, skip_bad: bool = False, **options: Any
+    ) -> Iterator[str]:
+        """Lines of output for a file of the user's (a path), or for Python objects, made as they are asked for.
+
+        Args:
+            skip_bad: leave out what is malformed in a file, so that the lines still can be laid beside it: each kind says how.
+                A `SkippedWarning` after the last line counts and names it.
+        """
 
     @abstractmethod
     def starter(self) -> Mapping[str, bytes]:

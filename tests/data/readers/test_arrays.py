@@ -1,13 +1,17 @@
 """Sequences that are NumPy files, good and malformed."""
 
+import io
 import pickle
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 
-from carrousel.data.readers.arrays import read_arrays
+from carrousel.data.faults import Faults
+from carrousel.data.readers.arrays import array_cases, read_arrays
+from carrousel.data.readers.npz import Member
 from carrousel.errors import DataError
 
 pytestmark = pytest.mark.tiny
@@ -191,6 +195,67 @@ def test_an_empty_sequence_in_an_archive_is_named_or_skipped(tmp_path: Path):
     )
     cases = read_arrays(path, skip_bad=True)
     assert (cases.labels, cases.names) == (("0", "1"), ("1", "3"))
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "f8", "f2", "i1", "?"])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_sequences_of_an_archive_are_those_of_its_arrays(tmp_path: Path, is_packed: bool, dtype: str, order: Any):
+    values = np.array(np.random.default_rng(0).integers(0, 2, (4, 3, 2)), dtype, order=order)
+    save = np.savez_compressed if is_packed else np.savez
+    for number, x in enumerate((values, values[..., 0].copy(order))):
+        save(tmp_path / f"{number}.npz", X=x)
+        found = read_arrays(tmp_path / f"{number}.npz").sequences
+        assert [one.tolist() for one in found] == values[..., : 2 - number].tolist()
+    lengths = [2, 0, 7, 3]
+    for number, x in enumerate((values.reshape(12, 2, order="A"), values.reshape(12, 2)[:, 0])):
+        save(tmp_path / f"ragged{number}.npz", X=x, lengths=lengths)
+        found = read_arrays(tmp_path / f"ragged{number}.npz", skip_bad=True).sequences
+        expected = np.split(x.reshape(12, -1), np.cumsum(lengths)[:-1])
+        assert [one.tolist() for one in found] == [one.tolist() for one in expected if len(one)]
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_an_archive_is_read_a_sequence_at_a_time(tmp_path: Path, is_packed: bool, monkeypatch: pytest.MonkeyPatch):
+    path, sizes = tmp_path / "x.npz", list[int]()
+    (np.savez_compressed if is_packed else np.savez)(path, X=np.random.default_rng(0).random((5, 100, 3)))
+    take = Member.take
+
+    def counted(member: Member, shape: tuple[int, ...]) -> np.ndarray:
+        sizes.append(int(np.prod(shape)))
+        return take(member, shape)
+
+    monkeypatch.setattr(Member, "take", counted)
+    cases = array_cases(path, Faults("train"))
+    assert sizes == []
+    for k in range(5):
+        next(cases)
+        assert sizes == [300] * (k + 1)
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_an_archive_that_is_damaged_is_named(tmp_path: Path, is_packed: bool):
+    path = tmp_path / "x.npz"
+    (np.savez_compressed if is_packed else np.savez)(path, X=np.random.default_rng(0).random((5, 1_000, 3)))
+    content = bytearray(path.read_bytes())
+    content[60_000] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(
+        DataError, match=r"^train: .*x\.npz cannot be read \(.*\), expected what np\.save or np\.savez "
+    ):
+        read_arrays(path, where="train")
+
+
+def test_an_archive_whose_array_is_shorter_than_it_says_is_named(tmp_path: Path):
+    path = tmp_path / "x.npz"
+    with ZipFile(path, "w") as archive:
+        content = io.BytesIO()
+        np.save(content, np.zeros((4, 3)))
+        archive.writestr("X.npy", content.getvalue()[:-8])
+    assert message(path) == (
+        f"train: {path} cannot be read (it ends before its last array does), expected what np.save or np.savez writes. Write the "
+        "file again."
+    )
 
 
 def test_a_file_that_is_no_archive_is_refused(tmp_path: Path):

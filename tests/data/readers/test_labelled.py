@@ -192,8 +192,7 @@ def test_a_label_that_a_model_does_not_know_is_named(tmp_path: Path):
         read_labelled(path, known=Tokens.of(["pos", "neg"], specials=()), where="evaluate")
     assert str(caught.value) == (
         f"evaluate: {path}, line 3 has the label 'nex', expected one of neg, pos (did you mean 'neg'?). "
-        "Correct the line, or skip what is malformed: "
-        "data.skip_bad=true when training, skip_bad=True in Python."
+        "Correct the line, or skip what is malformed: --skip-bad on the command line, skip_bad=True in Python."
     )
 
 

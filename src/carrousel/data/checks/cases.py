@@ -7,13 +7,13 @@ from jaxtyping import Float
 
 from carrousel.data.checks.labelled import look_at_classes, look_for_new, majority
 from carrousel.data.faults import Faults
-from carrousel.data.findings import Findings, num_repeated, parts, percent, spread, tally
+from carrousel.data.findings import Findings, num_repeated, parts, percent, some, spread, tally
 from carrousel.data.ragged import Ragged
 from carrousel.data.readers.arrays import array_cases
 from carrousel.data.readers.sequences import Cases, gather_cases
 from carrousel.data.readers.ts_format import ts_cases
 from carrousel.data.splits import a_tenth, a_tenth_of_each, the_last
-from carrousel.errors import DataError
+from carrousel.errors import DataError, counted
 
 FAR = 20  # standard deviations from the mean
 NUM_CHANNELS_SHOWN = 4
@@ -98,7 +98,7 @@ def look_at_channels(values: Float[np.ndarray, "N D"], names: list[str], finding
         z = np.abs(column - mean) / (np.nanstd(column) or 1)
         if num_far := int((z > FAR).sum()):
             findings.doubts.append(
-                f"{names[k]} has {num_far:,} values more than {FAR} standard deviations from its mean."
+                f"{names[k]} has {counted(num_far, 'value')} more than {FAR} standard deviations from its mean."
             )
     more = f" and {len(names) - NUM_CHANNELS_SHOWN:,} more" if len(names) > NUM_CHANNELS_SHOWN else ""
     findings.facts["channels"] = f"{len(names):,}: {', '.join(shown)}{more}"
@@ -112,7 +112,7 @@ def look_at_channels(values: Float[np.ndarray, "N D"], names: list[str], finding
         )
         findings.facts["missing"] = f"{num_nan:,} values ({percent(num_nan / values.size)}): {which}"
     if num_infinite:
-        findings.doubts.append(f"{num_infinite:,} values are infinite.")
+        findings.doubts.append(f"{some(num_infinite, 'value', 'is', 'are')} infinite.")
 
 
 def _look_for_repetition(cases: Cases, train: list[int], valid: list[int], findings: Findings) -> None:
@@ -120,4 +120,4 @@ def _look_for_repetition(cases: Cases, train: list[int], valid: list[int], findi
     known = {keys[k] for k in train}
     findings.leak(sum(keys[k] in known for k in valid), len(valid), "sequences")
     if repeated := num_repeated(keys):
-        findings.doubts.append(f"{repeated:,} sequences were there before.")
+        findings.doubts.append(f"{some(repeated, 'sequence', 'was', 'were')} there before.")

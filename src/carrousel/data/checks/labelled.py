@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from carrousel.data.faults import Faults
-from carrousel.data.findings import Findings, num_repeated, parts, percent, spread, tally
+from carrousel.data.findings import Findings, num_repeated, parts, percent, some, spread, tally
 from carrousel.data.readers.labelled import Columns, Labelled, labelled_rows
 from carrousel.data.readers.records import gather
 from carrousel.data.splits import a_tenth_of_each, the_last
@@ -32,7 +32,7 @@ def check_labelled(path: Path, valid_path: Path | None, columns: Columns, findin
     findings.facts |= {
         "texts": f"{len(texts):,}; {spread([len(_words(text)) for text in texts], 'words')}, "
         + spread([len(text.text) for text in texts], "characters"),
-        "columns": f"text {columns.text!r}, label {columns.label!r}",
+        "columns": f"text {columns.text!r}, {''.join(f'{name} {name!r}, ' for name in columns.extra)}label {columns.label!r}",
         "classes": tally(Counter(label for text in texts for label in text.labels)),
         "words": f"{len(vocabulary) - 1:,} different in the training part, in lower case; "
         f"{percent(vocabulary.coverage(held_out))} of those held out are among them",
@@ -41,13 +41,14 @@ def check_labelled(path: Path, valid_path: Path | None, columns: Columns, findin
     findings.numbers |= {"train": len(train), "held_out": len(valid), "coverage": vocabulary.coverage(held_out)}
     if not is_one_each:
         findings.facts["labels"] = "a text has " + ", ".join(f"{k} ({several[k]:,} texts)" for k in sorted(several))
-    known = {text.text for text in train}
+    known = {_read(text) for text in train}
     look_for_new([text.labels for text in texts], *rows, findings)
-    findings.leak(sum(text.text in known for text in valid), len(valid), "texts")
-    if repeated := num_repeated(text.text for text in texts):
-        readings = {(text.text, text.labels) for text in texts}
+    findings.leak(sum(_read(text) in known for text in valid), len(valid), "texts")
+    if repeated := num_repeated(_read(text) for text in texts):
+        readings = {(_read(text), text.labels) for text in texts}
         other = len(readings) - len({text for text, _ in readings})
-        findings.doubts.append(f"{repeated:,} texts were there before, {other:,} of them with another label.")
+        which = f", {other:,} of them with another label" if repeated > 1 else ", with another label" if other else ""
+        findings.doubts.append(f"{some(repeated, 'text', 'was', 'were')} there before{which}.")
     look_at_classes([text.labels for text in texts], findings)
     majority([", ".join(text.labels) or "no label" for text in texts], rows[0].tolist(), rows[1].tolist(), findings)
 
@@ -57,7 +58,10 @@ def look_at_classes(labels: Sequence[tuple[str, ...]], findings: Findings) -> No
     counts = Counter(label for several in labels for label in several)
     if rare := [label for label, count in counts.items() if count < FEWEST]:
         shown = ", ".join(sorted(rare)[:FEWEST]) + (" ..." if len(rare) > FEWEST else "")
-        findings.doubts.append(f"{len(rare):,} of {len(counts):,} classes have fewer than {FEWEST} sequences: {shown}.")
+        findings.doubts.append(
+            f"{len(rare):,} of {len(counts):,} classes {'has' if len(rare) == 1 else 'have'} fewer than {FEWEST} sequences: "
+            f"{shown}."
+        )
     plain = Counter(label.strip().casefold() for label in counts)
     if alike := sorted(label for label in counts if plain[label.strip().casefold()] > 1):
         findings.doubts.append(f"Classes that differ in case or blanks only: {', '.join(map(repr, alike))}.")
@@ -85,6 +89,11 @@ def majority(labels: Sequence[str], train: Sequence[int], valid: Sequence[int], 
     best = Counter(labels[k] for k in train).most_common(1)[0][0]
     accuracy = sum(labels[k] == best for k in valid) / len(valid)
     findings.baselines["majority"] = ({"accuracy": accuracy}, f"{best} for all")
+
+
+def _read(text: Labelled) -> tuple[str, ...]:
+    """All that a model reads: the same text with another target is another one."""
+    return text.text, *text.extra
 
 
 def _words(text: Labelled) -> list[str]:

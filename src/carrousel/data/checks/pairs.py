@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from carrousel.data.faults import Faults
-from carrousel.data.findings import Findings, num_repeated, parts, spread
+from carrousel.data.findings import Findings, num_repeated, parts, some, spread
 from carrousel.data.readers.pairs import Pair, by_source, pair_rows
 from carrousel.data.readers.records import gather
 from carrousel.data.splits import a_tenth_of_keys, the_last
@@ -45,7 +45,7 @@ def check_pairs(
         sum(_plain(source) in known for source in held_out), len(held_out), "sources (but for case and blanks)"
     )
     if repeated := num_repeated((pair.source, pair.target) for pair in pairs):
-        findings.doubts.append(f"{repeated:,} pairs were there before.")
+        findings.doubts.append(f"{some(repeated, 'pair', 'was', 'were')} there before.")
     if not train or not valid:
         findings.doubts.append("One of the parts has no pair, expected some in both. Give more.")
         return

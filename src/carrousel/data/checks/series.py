@@ -5,7 +5,7 @@ from jaxtyping import Float64, Int64
 
 from carrousel.data.checks.cases import look_at_channels
 from carrousel.data.faults import Faults, LineFault
-from carrousel.data.findings import Findings, num_repeated, percent, spread
+from carrousel.data.findings import Findings, num_repeated, percent, some, spread
 from carrousel.data.ragged import Ragged
 from carrousel.data.readers.rows import read_rows
 from carrousel.data.readers.series import SeriesColumns, SeriesTable, read_number, read_series
@@ -30,7 +30,7 @@ def check_series(columns: SeriesColumns, findings: Findings, faults: Faults) -> 
     findings.doubts += table.findings
     keys = [series.tobytes() for series in values]
     if repeated := num_repeated(keys):
-        findings.doubts.append(f"{repeated:,} series have the values of another one.")
+        findings.doubts.append(f"{some(repeated, 'series', 'has', 'have')} the values of another one.")
     for name, series in zip(table.names, values, strict=True):
         if len(table) > 1 and np.ptp(series[:, 0]) == 0:
             findings.doubts.append(f"The series {name} is {series[0, 0]:.4g} everywhere.")
@@ -55,6 +55,10 @@ def check_numbers(names: list[str], findings: Findings, faults: Faults) -> None:
     num_held_out = len(values) - int(len(values) * (1 - HELD_OUT))
     findings.facts["steps"] = f"{len(values):,}"
     look_at_channels(values, names, findings)
+    if len(names) > 1:
+        findings.facts["columns"] = (
+            "all read as channels; one that names series or marks anomalies: data.series, data.label"
+        )
     findings.facts["split"] = f"{len(values) - num_held_out:,} steps to learn from, the last {num_held_out:,} held out"
     train, valid = values[:-num_held_out], values[-num_held_out:]
     has_both = (~np.isnan(train)).any(0) & (~np.isnan(valid)).any(0)
@@ -78,9 +82,9 @@ def _tell_split(table: SeriesTable, split: Split, findings: Findings) -> None:
     )
     findings.numbers |= {"train": num_train, "held_out": num_valid, "leaked": 0}
     if num_without := int((split.train_ends == 0).sum()):
-        findings.doubts.append(f"{num_without:,} series begin after the training part.")
+        findings.doubts.append(f"{some(num_without, 'series', 'begins', 'begin')} after the training part.")
     if num_ended := int((split.train_ends == lengths).sum()):
-        findings.doubts.append(f"{num_ended:,} series end before the validation part.")
+        findings.doubts.append(f"{some(num_ended, 'series', 'ends', 'end')} before the validation part.")
 
 
 def _measure(table: SeriesTable, split: Split, findings: Findings) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from carrousel.data.faults import Faults
-from carrousel.data.findings import Findings, num_repeated, parts, percent, spread, tally
+from carrousel.data.findings import Findings, num_repeated, parts, percent, some, spread, tally
 from carrousel.data.readers.conll import Sentence, conll_sentences
 from carrousel.data.readers.records import gather
 from carrousel.data.splits import a_tenth
@@ -42,10 +42,12 @@ def _look(sentences: list[Sentence], train: list[Sentence], valid: list[Sentence
     known = {sentence.columns[0] for sentence in train}
     findings.leak(sum(sentence.columns[0] in known for sentence in valid), len(valid), "sentences")
     if repeated := num_repeated(sentence.columns[0] for sentence in sentences):
-        findings.doubts.append(f"{repeated:,} sentences have the words of an earlier one.")
+        findings.doubts.append(f"{some(repeated, 'sentence', 'has', 'have')} the words of an earlier one.")
     readings = {sentence.columns for sentence in sentences}
     if contradictory := len(readings) - len({words for words, _ in readings}):
-        findings.doubts.append(f"{contradictory:,} sentences have the words of another one and other tags.")
+        findings.doubts.append(
+            f"{some(contradictory, 'sentence', 'has', 'have')} the words of another one and other tags."
+        )
     unseen = {tag for s in valid for tag in s.columns[1]} - {tag for s in train for tag in s.columns[1]}
     if unseen:
         findings.doubts.append(f"Tags that only the held-out part has: {', '.join(sorted(unseen))}.")

@@ -18,13 +18,11 @@ from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Float, Shaped
-from numpy.lib.npyio import NpzFile
 
 from carrousel.data.faults import Faults, LineFault
-from carrousel.data.opening import opened
+from carrousel.data.readers.npz import npz_cases, unreadable
 from carrousel.data.readers.rows import read_rows
 from carrousel.data.readers.sequences import Case, Cases, gather_cases
-from carrousel.errors import DataError
 
 TABLE = "labels.csv"
 
@@ -44,9 +42,9 @@ def read_arrays(path: str | Path, *, skip_bad: bool = False, where: str = "read_
 
 
 def array_cases(path: Path, faults: Faults) -> Iterator[Case]:
-    """The sequences one at a time, each .npy file read when its turn comes; as `read_arrays`."""
+    """The sequences one at a time, each .npy file, or each part of an .npz file, read when its turn comes; as `read_arrays`."""
     if not path.is_dir():
-        yield from _from_archive(path, faults)
+        yield from npz_cases(path, faults)
         return
     num_features = 0
     for file, label in _files(path, faults):
@@ -97,20 +95,7 @@ def _load(file: Path) -> Any:
     try:
         return np.load(file, allow_pickle=False)
     except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise _unreadable(file, error) from None
-
-
-def _unreadable(file: Path, error: Exception) -> LineFault:
-    """Why NumPy cannot read a file; it takes whatever it does not know for a pickle."""
-    with file.open("rb") as content:
-        is_pickle = content.read(1) == b"\x80"
-    if is_pickle or "Object arrays" in str(error):
-        return LineFault(
-            "holds pickled Python objects, which are never loaded", "numbers. Save it with np.save(file, numbers)"
-        )
-    if "pickle" in str(error):
-        return LineFault("is no file of NumPy's", "what np.save or np.savez writes")
-    return LineFault(f"cannot be read ({error})", "what np.save or np.savez writes")
+        raise unreadable(file, error) from None
 
 
 def _series(values: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "T D"]:
@@ -120,58 +105,3 @@ def _series(values: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "T D"]:
         raise LineFault(f"has shape {values.shape}", "(T,) or (T, D) with at least one value")
     values = values if values.dtype.kind == "f" and values.dtype.itemsize >= 4 else values.astype(np.float64)
     return values.reshape(len(values), -1)
-
-
-def _from_archive(path: Path, faults: Faults) -> Iterator[Case]:
-    with opened(path, faults.where, "a folder of .npy files, or an .npz file", is_text=False):
-        pass
-    try:
-        parts = _load_archive(path)
-        sequences, y = _sequences(parts), parts.get("y")
-        if y is not None and y.shape != (len(sequences),):
-            raise LineFault(f"has y of shape {y.shape}", f"({len(sequences)},), one for each sequence")
-        if y is not None and y.dtype.kind not in "biufU":
-            raise LineFault(f"has y of type {y.dtype}", "numbers or strings")
-    except LineFault as fault:
-        raise DataError(
-            f"{faults.where}: {path} {fault.what}, expected {fault.expected}. Write the file again."
-        ) from None
-    is_target = y is not None and y.dtype.kind == "f"
-    for k, values in enumerate(sequences):
-        if not len(values):
-            faults.add(path, k + 1, "is empty", "at least one step", unit="sequence")
-            continue
-        label = None if y is None or is_target else str(y[k])
-        yield Case(values, label, float(y[k]) if y is not None and is_target else None, str(k + 1))
-
-
-def _load_archive(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
-    archive = _load(path)
-    if not isinstance(archive, NpzFile):
-        raise LineFault("is one array", "an .npz file with X, and perhaps lengths and y")
-    with archive:
-        try:
-            return {name: archive[name] for name in archive.files if name in ("X", "lengths", "y")}
-        except (ValueError, OSError, EOFError, BadZipFile) as error:
-            raise _unreadable(path, error) from None
-
-
-def _sequences(parts: dict[str, Shaped[np.ndarray, "..."]]) -> list[Float[np.ndarray, "T D"]]:
-    if "X" not in parts:
-        raise LineFault(f"has no X among {', '.join(parts) or 'its arrays'}", "X, and perhaps lengths and y")
-    x, lengths = parts["X"], parts.get("lengths")
-    if x.dtype.kind not in "biuf":
-        raise LineFault(f"has X of type {x.dtype}", "numbers")
-    x = x if x.dtype.kind == "f" and x.dtype.itemsize >= 4 else x.astype(np.float64)
-    if lengths is None:
-        if x.ndim not in (2, 3):
-            raise LineFault(f"has X of shape {x.shape} and no lengths", "(N, T, D) or (N, T)")
-        return list(x if x.ndim == 3 else x[..., None])
-    if lengths.dtype.kind not in "iu" or lengths.ndim != 1 or lengths.min(initial=0) < 0 or lengths.sum() != len(x):
-        raise LineFault(
-            f"has lengths of shape {lengths.shape} with sum {lengths.sum()}",
-            f"(N,) whole numbers with sum {len(x)}, the steps in X",
-        )
-    if x.ndim not in (1, 2):
-        raise LineFault(f"has X of shape {x.shape} beside lengths", "(sum of lengths, D) or (sum of lengths,)")
-    return np.split(x.reshape(len(x), -1), np.cumsum(lengths)[:-1]) if len(lengths) else []

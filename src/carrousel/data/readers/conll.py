@@ -65,6 +65,11 @@ def read_conll(
 
 def conll_sentences(path: Path, columns: Sequence[int | str], faults: Faults) -> Iterator[Sentence]:
     """The sentences one at a time, so that the file may be larger than memory; as `read_conll`."""
+    return (found for found in conll_with_gaps(path, columns, faults) if found is not None)
+
+
+def conll_with_gaps(path: Path, columns: Sequence[int | str], faults: Faults) -> Iterator[Sentence | None]:
+    """The same, and None for each sentence that was left out."""
     names = [column for column in columns if isinstance(column, str)]
     if not columns or len(names) not in (0, len(columns)):
         raise ConfigError(
@@ -98,8 +103,10 @@ class _Unfinished:
     line: int = 0
     is_bad: bool = False
 
-    def finished(self) -> Iterator[Sentence]:
-        if self.words and not self.is_bad:
+    def finished(self) -> Iterator[Sentence | None]:
+        if self.is_bad:
+            yield None
+        elif self.words:
             yield Sentence(tuple(zip(*self.words, strict=True)), self.line)
 
 

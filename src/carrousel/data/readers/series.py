@@ -53,6 +53,7 @@ class SeriesTable:
         source: of the data, in a word or a path.
         told: where the values are kept, as a sentence; empty in memory.
         folder: where there is room for what is made of values that are not in memory; None for that of temporary files.
+        report: on malformed rows that were skipped, which `findings` has, too; empty when there was none.
     """
 
     values: Ragged
@@ -64,6 +65,7 @@ class SeriesTable:
     source: str = "table"
     told: str = ""
     folder: Path | None = None
+    report: str = ""
 
     def __len__(self) -> int:
         """Number of series."""
@@ -178,12 +180,21 @@ def _read_at_once(source: object, wanted: _Wanted) -> SeriesTable:
     is_number = bool(rows.is_number)
     found = wanted.frequency_of(table, lambda: infer(stamps, is_first, is_number), is_number)
     values = put_on_grid(place, found, order, is_first, cells, wanted.gaps, findings)
-    return SeriesTable(values, tuple(rows.series), stamps[is_first], found, columns, tuple(findings), table.name)
+    return SeriesTable(
+        values,
+        tuple(rows.series),
+        stamps[is_first],
+        found,
+        columns,
+        tuple(findings),
+        table.name,
+        report=faults.report(),
+    )
 
 
 def _read_kept(path: Path, wanted: _Wanted, store: Path | None) -> SeriesTable:
     """A table whose values are mapped from files."""
-    settings = {"form": "table of series", **asdict(wanted)}
+    settings = {"form": "table of series", "version": 2, **asdict(wanted)}
     del settings["where"]
     folder = None if store is None else store.parent
     found = kept.kept(store, [path], settings, lambda writer: _write(writer, path, wanted, folder), wanted.where)
@@ -199,6 +210,7 @@ def _read_kept(path: Path, wanted: _Wanted, store: Path | None) -> SeriesTable:
         str(path),
         found.told,
         folder,
+        said["report"],
     )
 
 
@@ -227,7 +239,8 @@ def _write(writer: kept.Writer, path: Path, wanted: _Wanted, folder: Path | None
     with writer.array("lengths", np.int64) as lengths:
         lengths.append(streamed.lengths())
     starts = raw.stamps[raw.begins].tolist()
-    return {"names": list(raw.names), "starts": starts, "frequency": frequency.name, "findings": findings}
+    said = {"names": list(raw.names), "starts": starts, "frequency": frequency.name}
+    return {**said, "findings": findings, "report": faults.report()}
 
 
 def _write_at_once(writer: kept.Writer, path: Path, wanted: _Wanted) -> Mapping[str, Any]:
@@ -236,8 +249,8 @@ def _write_at_once(writer: kept.Writer, path: Path, wanted: _Wanted) -> Mapping[
         values.append(table.values.values)
     with writer.array("lengths", np.int64) as lengths:
         lengths.append(table.values.lengths)
-    names, starts = list(table.names), table.starts.tolist()
-    return {"names": names, "starts": starts, "frequency": table.frequency.name, "findings": list(table.findings)}
+    said = {"names": list(table.names), "starts": table.starts.tolist(), "frequency": table.frequency.name}
+    return {**said, "findings": list(table.findings), "report": table.report}
 
 
 def _check_choice(where: str, name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import warnings
 from collections.abc import Iterator, Mapping
 from heapq import nlargest
+from itertools import repeat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +15,10 @@ from torch import Tensor
 
 from carrousel.data.batches import BatchesOf, Bucketed
 from carrousel.data.far import FAR, FarValueWarning, far_values
+from carrousel.data.faults import tell_skipped
 from carrousel.data.guessing import Guess, guess
 from carrousel.data.moments import moments
+from carrousel.data.stretches import BLOCK
 from carrousel.errors import ConfigError, DataError, counted
 from carrousel.heads.steps import valid_steps
 from carrousel.models.autoencoder.baselines import baselines
@@ -30,6 +33,7 @@ from carrousel.models.options import NUMBER, check_options
 from carrousel.models.samples import sample_files
 from carrousel.train.kind import Column, Example, Figures, Kind, Prepared
 from carrousel.train.loop import Loss
+from carrousel.train.to_device import to_device
 
 HELD_OUT = 0.1
 NUM_EXAMPLES = 20
@@ -104,26 +108,45 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
         """As `Kind.load`."""
         return AutoencoderNetwork.from_pretrained(folder, where=where)
 
-    def evaluate(self, network: AutoencoderNetwork, data: Any, where: str = "evaluate") -> Figures:
+    def evaluate(
+        self, network: AutoencoderNetwork, data: Any, where: str = "evaluate", *, skip_bad: bool = False
+    ) -> Figures:
         """The reconstruction error of series, and where anomalies are marked, how well the errors find them.
 
         Where they are, `mse` is that of the steps that are not marked.
         """
-        series = self._given(network, data, where, is_labelled=True)
+        series = self._given(network, data, where, is_labelled=True, skip_bad=skip_bad)
+        tell_skipped(series.report)
         return _figures(network, series)
 
-    def predict(self, network: AutoencoderNetwork, data: Any, where: str = "predict", **options: Any) -> Iterator[str]:
+    def predict(
+        self,
+        network: AutoencoderNetwork,
+        data: Any,
+        where: str = "predict",
+        *,
+        skip_bad: bool = False,
+        **options: Any,
+    ) -> Iterator[str]:
         """A line for each step: series, number of the step, score, and 1 where it is above the threshold.
+
+        Where malformed rows of a file are skipped, the steps are those that are left, and a fifth column has the number of each
+        step's line in the file.
 
         Args:
             options: threshold, in place of the one fitted on the training data.
         """
         check_options(options, {"threshold": NUMBER}, where)
         threshold = float(options.get("threshold", network.get_buffer("threshold")))
-        series = self._given(network, data, where, is_labelled=False)
-        for name, scores in zip(series.names, scores_of(network, series), strict=True):
-            for step, score in enumerate(scores.tolist()):
-                yield f"{name}\t{step}\t{score:.6g}\t{int(score > threshold)}"
+        series = self._given(network, data, where, is_labelled=False, skip_bad=skip_bad)
+        lines = series.lines if skip_bad else None
+        for k, (name, scores) in enumerate(zip(series.names, scores_of(network, series), strict=True)):
+            for begin in range(0, len(scores), BLOCK):
+                some = slice(begin, begin + BLOCK)
+                places = repeat("") if lines is None else (f"\t{line}" for line in lines[k][some].tolist())
+                for step, (score, place) in enumerate(zip(scores[some].tolist(), places, strict=False), begin):
+                    yield f"{name}\t{step}\t{score:.6g}\t{int(score > threshold)}{place}"
+        tell_skipped(series.report)
 
     def form(self, settings: AutoencoderSettings, path: Path, where: str = "check") -> Guess:
         """As `Kind.form`."""
@@ -137,10 +160,12 @@ class AutoencoderKind(Kind[AutoencoderSettings]):
         """As `Kind.starter`."""
         return sample_files("autoencoder")
 
-    def _given(self, network: AutoencoderNetwork, data: Any, where: str, *, is_labelled: bool) -> Series:
+    def _given(
+        self, network: AutoencoderNetwork, data: Any, where: str, *, is_labelled: bool, skip_bad: bool
+    ) -> Series:
         if not isinstance(data, str | Path):
             return of_objects(data, where)
-        return read_series(Path(data), network.columns, where, is_labelled=is_labelled)
+        return read_series(Path(data), network.columns, where, is_labelled=is_labelled, skip_bad=skip_bad)
 
 
 def _network(settings: AutoencoderSettings, train: Series) -> AutoencoderNetwork:
@@ -159,13 +184,15 @@ def _network(settings: AutoencoderSettings, train: Series) -> AutoencoderNetwork
 
 def _tensors(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarray, "B 3"]) -> tuple[Tensor, Tensor]:
     x, lengths = batch_of(series, windows)
-    return network.standardised(torch.from_numpy(x).to(next(network.parameters()).device)), torch.from_numpy(lengths)
+    return network.standardised(to_device(torch.from_numpy(x), next(network.parameters()).device)), torch.from_numpy(
+        lengths
+    )
 
 
 def _loss(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarray, "B 3"], drawn: _Drawn) -> Loss:
     """Mean square of the reconstruction error, and with a horizon as much weight on what follows the window."""
     x, lengths = torch.from_numpy(drawn.x), torch.from_numpy(drawn.lengths)
-    z = network.standardised(x.to(next(network.parameters()).device))
+    z = network.standardised(to_device(x, next(network.parameters()).device))
     written, predicted = network(z, lengths, draw_for(drawn.rows.tolist()))
     is_valid = valid_steps(len(z), lengths.to(z.device))
     loss = (written - z).square().mean(-1)[is_valid].mean()
@@ -184,7 +211,9 @@ def _future(network: AutoencoderNetwork, series: Series, windows: Int64[np.ndarr
         found = series.values[k][start + length : start + length + network.horizon]
         after[: len(found), b], is_there[: len(found), b] = found, True
     device = next(network.parameters()).device
-    return network.standardised(torch.from_numpy(after).to(device)), torch.from_numpy(is_there).to(device)
+    return network.standardised(to_device(torch.from_numpy(after), device)), to_device(
+        torch.from_numpy(is_there), device
+    )
 
 
 def _measured(network: AutoencoderNetwork, train: Series, valid: Series, quantile: float) -> dict[str, float]:

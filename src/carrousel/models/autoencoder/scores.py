@@ -14,6 +14,7 @@ from carrousel.data.ragged import Ragged
 from carrousel.data.stretches import BLOCK, Stretches
 from carrousel.models.autoencoder.network import AutoencoderNetwork
 from carrousel.models.autoencoder.series import Series, batch_of, marks_of, windows_of
+from carrousel.train.to_device import to_device
 
 BATCH_SIZE = 256
 
@@ -33,7 +34,7 @@ def errors_of(network: AutoencoderNetwork, series: Series) -> Stretches:
 
     def errors(windows: Rows) -> Float[np.ndarray, "T B"]:
         x, lengths = batch_of(series, windows)
-        return network.errors(torch.from_numpy(x).to(device), torch.from_numpy(lengths)).cpu().numpy()
+        return network.errors(to_device(torch.from_numpy(x), device), torch.from_numpy(lengths)).cpu().numpy()
 
     windows = windows_of(series, network.window, max(1, network.window // 2))
     is_training = network.training

@@ -1,4 +1,4 @@
-"""Sequences and their labels, from a user's files: in memory, a few at a time, or kept on the disk."""
+"""Sequences and their labels, from a user's files: all of them, or a few at a time."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int32
 
-from carrousel.data.faults import Faults, LineFault
+from carrousel.data.faults import Faults, LineFault, with_gaps
+from carrousel.data.kept import Kept, Writer, kept
 from carrousel.data.lazy import Made, Strings, in_chunks, write_strings
 from carrousel.data.ragged import Ragged
 from carrousel.data.readers.arrays import array_cases
@@ -18,7 +19,6 @@ from carrousel.data.readers.labelled import Labelled as Text
 from carrousel.data.readers.records import some
 from carrousel.data.readers.rows import FORMATS
 from carrousel.data.readers.ts_format import ts_cases
-from carrousel.data.store import Store, StoreWriter, stored
 from carrousel.errors import DataError
 from carrousel.models.classifier.sequences import Label, Labelled
 
@@ -33,6 +33,13 @@ class Item(NamedTuple):
         Label | tuple[Label, ...]
     )  # all of its labels as a tuple where it can have several; () where they are not read
     name: str  # what names it in the file
+
+
+class Piece(NamedTuple):
+    """Some sequences of a file, one after the other."""
+
+    given: Labelled  # may have none
+    is_there: Sequence[bool]  # of each that stands in the file, whether it is among them; malformed ones are not
 
 
 @dataclass(frozen=True)
@@ -63,44 +70,38 @@ class Source:
     written: Callable[[Any], Sequence[str]] = tuple
     made: Callable[[tuple[str, ...]], Any] = tuple
 
-    def in_memory(self) -> Labelled:
-        """All of it.
+    def pieces(self, faults: Faults) -> Iterator[Piece]:
+        """All of it, some sequences at a time, so that the file may be larger than memory; errors as `kept`."""
+        for items in in_chunks(with_gaps(self.read(faults), faults), AT_ONCE, self._weigh):
+            yield Piece(
+                self._labelled([item for item in items if item is not None]), [item is not None for item in items]
+            )
+
+    def kept(self, folder: Path | None = None) -> tuple[Labelled, Kept]:
+        """All of it, each sequence made when it is asked for, and where it is kept (`data/kept.py`).
+
+        Args:
+            folder: to keep it in, if the user named one.
 
         Raises:
-            DataError: the file cannot be used.
+            DataError: the file cannot be used, or the folder cannot be written.
         """
-        faults = Faults(self.where, self.skip_bad)
-        items = list(self.read(faults))
-        return self._labelled(items, faults.report())
-
-    def pieces(self) -> Iterator[Labelled]:
-        """All of it, some sequences at a time, so that the file may be larger than memory; errors as `in_memory`."""
-        for items in in_chunks(self.read(Faults(self.where, self.skip_bad)), AT_ONCE, self._weigh):
-            yield self._labelled(items, "")
-
-    def kept(self, folder: Path) -> tuple[Labelled, Store]:
-        """All of it, written to a folder once and then taken from there, each sequence when it is asked for.
-
-        Raises:
-            DataError: as `in_memory`, or the folder cannot be written.
-        """
-        store = stored(
-            folder, [self.path], {"sequences": 1, **self.about, "skip_bad": self.skip_bad}, self._write, self.where
-        )
-        names: list[str] = store.description["labels"]
+        settings = {"sequences": 1, **self.about, "skip_bad": self.skip_bad}
+        found = kept(folder, [self.path], settings, self._write, self.where)
+        names: list[str] = found.description["labels"]
 
         def label_of(ids: Int32[np.ndarray, " K"]) -> Label | tuple[Label, ...]:
-            found = tuple(names[int(k)] for k in ids)
-            return found if store.description["has_several"] else found[0]
+            labels = tuple(names[int(k)] for k in ids)
+            return labels if found.description["has_several"] else labels[0]
 
-        sequences: Any = store["sequences"]
+        sequences: Any = found["sequences"]
         if self.width:
             sequences = Made(Strings(sequences, self.width), self.made)
-        places = Made(Strings(store["names"]), lambda record: self._place(record[0]))
-        labels = Made(store["labels"], label_of)
-        return Labelled(sequences, labels, places, self.path.name, store.description["report"]), store
+        places = Made(Strings(found["names"]), lambda record: self._place(record[0]))
+        labels = Made(found["labels"], label_of) if self.is_labelled else ()
+        return Labelled(sequences, labels, places, self.path.name, found.description["report"]), found
 
-    def _write(self, writer: StoreWriter) -> dict[str, Any]:
+    def _write(self, writer: Writer) -> dict[str, Any]:
         faults, numbers = Faults(self.where, self.skip_bad), dict[Label, int]()
         items = self.read(faults)
         first = next(items)
@@ -121,15 +122,17 @@ class Source:
                 write_strings(names, [item.name])
         return {"labels": list(numbers), "has_several": has_several, "report": faults.report()}
 
-    def _labelled(self, items: Sequence[Item], report: str) -> Labelled:
+    def _labelled(self, items: Sequence[Item]) -> Labelled:
         sequences: Any = [item.sequence for item in items]
         if not self.width:
-            sequences = Ragged.of(sequences, np.float32)
+            sequences = Ragged.of(sequences, np.float32)  # of none it has no channels, and is not read
         labels = [item.label for item in items] if self.is_labelled else []
-        return Labelled(sequences, labels, [self._place(item.name) for item in items], self.path.name, report)
+        return Labelled(sequences, labels, [self._place(item.name) for item in items], self.path.name)
 
-    def _weigh(self, item: Item) -> int:
+    def _weigh(self, item: Item | None) -> int:
         """Characters or numbers of an item."""
+        if item is None:
+            return 1
         return sum(map(len, self.written(item.sequence))) + 1 if self.width else item.sequence.size
 
     def _place(self, name: str) -> str:

@@ -1,12 +1,13 @@
-"""The data of a run: a part to learn from and one to measure on, in memory or kept on the disk."""
+"""The data of a run: a part to learn from and one to measure on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from carrousel.data.kept import Kept, told_of
 from carrousel.data.lazy import Made
 from carrousel.data.splits import Rows as SplitRows
 from carrousel.data.splits import a_tenth_of_each
-from carrousel.data.store import Store, told
 from carrousel.errors import DataError
 from carrousel.models.classifier.rows import Rows
 from carrousel.models.classifier.scoring import ScoringNetwork
@@ -20,14 +21,16 @@ class Given:
     Attributes:
         everything: the sequences of the training file or of Python objects.
         held_out: those to measure on: others, or rows to learn from and rows held out of the same.
-        folder: where they are kept; None where they are in memory.
-        stores: in that folder.
+        folder: that the user named to keep them in.
+        kept: what is kept of them, file by file.
+        sizes: bytes of each file.
     """
 
     everything: Labelled
     held_out: Labelled | SplitRows
     folder: Path | None = None
-    stores: list[Store] = field(default_factory=list[Store])
+    kept: list[Kept] = field(default_factory=list[Kept])
+    sizes: Sequence[int] = (0, 0)
 
     @property
     def train(self) -> Labelled:
@@ -47,16 +50,15 @@ class Given:
         return seen.some(self.held_out[0]), seen.some(self.held_out[1])
 
     def _rows(self, network: ScoringNetwork, given: Labelled, k: int, where: str) -> Rows:
-        if self.folder is None:
-            return network.rows(given, where)
-        name = ("train", "valid")[k]
-        rows, made = network.kept_rows(given, where, self.folder / f"{name}-numbers", self.stores[k].fingerprint)
-        self.stores.extend(made)
+        folder = None if self.folder is None else self.folder / ("train-numbers", "valid-numbers")[k]
+        of = self.kept[k].fingerprint if self.kept else ""
+        rows, kept = network.kept_rows(given, where, folder, of, self.sizes[k])
+        self.kept.extend(kept)
         return rows
 
     def told(self) -> str:
         """Where the data is kept, as a sentence; empty where it is in memory."""
-        return "" if self.folder is None else told(self.folder, self.stores)
+        return told_of(self.folder, self.kept)
 
 
 def held_out(given: Labelled, seed: int, where: str) -> SplitRows:

@@ -10,8 +10,8 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from carrousel.cell import Cell
+from carrousel.data.kept import Kept
 from carrousel.data.ragged import Ragged
-from carrousel.data.store import Store
 from carrousel.errors import DataError
 from carrousel.heads.pooling import Pooling, mean
 from carrousel.layers import Recurrent
@@ -124,10 +124,12 @@ class ClassifierNetwork(ScoringNetwork):
         ]
         return Rows((series,), np.concatenate(targets), given.places, np.zeros((len(given), 0), np.int64))
 
-    def kept_rows(self, given: Labelled, where: str, folder: Path, of: str) -> tuple[Rows, list[Store]]:
+    def kept_rows(
+        self, given: Labelled, where: str, folder: Path | None, of: str, size: int
+    ) -> tuple[Rows, list[Kept]]:
         """As `ScoringNetwork.kept_rows`; series are kept already."""
         if isinstance(self.read, TextInput):
-            return super().kept_rows(given, where, folder, of)
+            return super().kept_rows(given, where, folder, of, size)
         return self.rows(given, where), []
 
     def said(self, rows: Rows, probabilities: Float64[np.ndarray, "N C"]) -> list[Label | tuple[Label, ...]]:

@@ -13,8 +13,9 @@ from jaxtyping import Int64, Integer, Shaped
 from numpy.typing import DTypeLike
 from torch import Tensor
 
+from carrousel.data.kept import Kept, Writer, kept
 from carrousel.data.ragged import Ragged
-from carrousel.data.store import Store, StoreWriter, stored
+from carrousel.train.to_device import to_device
 
 AT_ONCE = 4_096  # rows, and
 VALUES_AT_ONCE = 1 << 18  # values, where all would be too many
@@ -38,8 +39,9 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device."""
-        parts = tuple((x.to(device), lengths.to(device)) for x, lengths in self.parts)
-        return Batch(parts, self.numbers.to(device), self.targets.to(device), self.rows.to(device))
+        parts = tuple((to_device(x, device), to_device(lengths, device)) for x, lengths in self.parts)
+        numbers, targets, rows = (to_device(x, device) for x in (self.numbers, self.targets, self.rows))
+        return Batch(parts, numbers, targets, rows)
 
     def repeated(self, times: int) -> "Batch":
         """Each row several times, with numbers of their own: those of row k are k·times and those after it."""
@@ -150,26 +152,27 @@ class Layout:
         row[0, encoded.target] = 1
         return row
 
-    def in_memory(self, rows: Iterable[Encoded], places: Sequence[str]) -> Rows:
-        """All rows."""
-        found = list(rows)
-        parts = tuple(Ragged.of((row.parts[k] for row in found), dtype) for k, dtype in enumerate(self.dtypes))
-        numbers = np.array([row.numbers for row in found], np.int64).reshape(len(found), self.num_numbers)
-        return Rows(parts, np.concatenate([self.target(row) for row in found]), places, numbers)
-
     def kept(
-        self, rows: Iterable[Encoded], places: Sequence[str], folder: Path, about: Any, where: str
-    ) -> tuple[Rows, Store]:
-        """All rows, written to a folder once and then mapped from there.
+        self,
+        rows: Iterable[Encoded],
+        places: Sequence[str],
+        folder: Path | None = None,
+        about: Any = None,
+        where: str = "kept",
+        size: int = 0,
+    ) -> tuple[Rows, Kept]:
+        """All rows, and where they are kept (`data/kept.py`).
 
         Args:
+            folder: to keep them in, if the user named one.
             about: all that they depend on, by which the folder is known; what JSON can hold.
+            size: bytes of the file that they are from.
 
         Raises:
             DataError: the folder cannot be written.
         """
 
-        def make(writer: StoreWriter) -> dict[str, Any]:
+        def make(writer: Writer) -> dict[str, Any]:
             names = [f"part{k}" for k in range(len(self.dtypes))]
             features = (self.num_labels,) if self.num_labels else ()
             with ExitStack() as open_:
@@ -184,10 +187,10 @@ class Layout:
                     numbers.append(np.array(row.numbers, np.int64))
             return {}
 
-        store = stored(folder, [], {"rows": 1, "of": about}, make, where)
-        parts = tuple(store[f"part{k}"] for k in range(len(self.dtypes)))
-        numbers = store["numbers"].values.reshape(len(places), self.num_numbers)
-        return Rows(parts, store["targets"].values, places, numbers), store
+        found = kept(folder, [], {"rows": 1, "of": about}, make, where, size=size)
+        parts = tuple(found[f"part{k}"] for k in range(len(self.dtypes)))
+        numbers = found["numbers"].values.reshape(len(places), self.num_numbers)
+        return Rows(parts, found["targets"].values, places, numbers), found
 
 
 def fingerprint_of(*parts: Rows) -> str:

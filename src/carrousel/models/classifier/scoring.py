@@ -12,7 +12,7 @@ from jaxtyping import Float, Float64
 from torch import Tensor, nn
 
 from carrousel.data.batches import Bucketed
-from carrousel.data.store import Store
+from carrousel.data.kept import Kept
 from carrousel.layers import Recurrent
 from carrousel.layers.draw import Draw
 from carrousel.models.classifier.figures import ALL_FIGURES, ManyLabels, OneLabel
@@ -61,20 +61,24 @@ class ScoringNetwork(Network):
 
     def rows(self, given: Labelled, where: str) -> Rows:
         """Sequences as this network reads them, in memory; errors as `encoded`."""
-        return self.layout.in_memory(self.encoded(given, where), given.places)
+        return self.layout.kept(self.encoded(given, where), given.places)[0]
 
-    def kept_rows(self, given: Labelled, where: str, folder: Path, of: str) -> tuple[Rows, list[Store]]:
-        """The same, written to a folder once and then mapped from there.
+    def kept_rows(
+        self, given: Labelled, where: str, folder: Path | None, of: str, size: int
+    ) -> tuple[Rows, list[Kept]]:
+        """The same, and where it is kept (`data/kept.py`), if not where the sequences are.
 
         Args:
+            folder: to keep it in, if the user named one.
             of: fingerprint of the sequences.
+            size: bytes of the file that they are from.
 
         Raises:
             DataError: as `encoded`, or the folder cannot be written.
         """
         about = {"sequences": of, **self.numbering()}
-        rows, store = self.layout.kept(self.encoded(given, where), given.places, folder, about, where)
-        return rows, [store]
+        rows, kept = self.layout.kept(self.encoded(given, where), given.places, folder, about, where, size)
+        return rows, [kept]
 
     @abstractmethod
     def said(self, rows: Rows, probabilities: Float64[np.ndarray, "N C"]) -> list[Label | tuple[Label, ...]]:

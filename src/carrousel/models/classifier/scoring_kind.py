@@ -5,18 +5,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from heapq import nlargest
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, NamedTuple, TypeVar, cast
 
 import numpy as np
 from jaxtyping import Float64
 
 from carrousel.data.batches import BatchesOf, Bucketed
+from carrousel.data.faults import Faults, tell_skipped
 from carrousel.data.guessing import Guess, guess
-from carrousel.data.store import Store
+from carrousel.data.kept import size_of
 from carrousel.errors import ConfigError
 from carrousel.models.classifier.baselines import Baseline
 from carrousel.models.classifier.figures import LEAST
-from carrousel.models.classifier.files import Source
+from carrousel.models.classifier.files import Piece, Source
 from carrousel.models.classifier.given import Given, held_out
 from carrousel.models.classifier.rows import Batch, Rows, fingerprint_of
 from carrousel.models.classifier.scoring import ScoringNetwork, loss_of
@@ -121,45 +122,60 @@ class ScoringKind(Kind[S]):
         """As `Kind.load`."""
         return self.Network.from_pretrained(folder, where=where)
 
-    def evaluate(self, network: ScoringNetwork, data: Any, where: str = "evaluate") -> Figures:
+    def evaluate(
+        self, network: ScoringNetwork, data: Any, where: str = "evaluate", *, skip_bad: bool = False
+    ) -> Figures:
         """Figures on a file, or on (sequences, labels)."""
-        pieces = self.pieces(network, data, where, is_labelled=True)
-        return network.measured(_numbered(network, pieces, where))
+        faults = Faults(where, skip_bad)
+        pieces = self.pieces(network, data, faults, is_labelled=True)
+        figures = network.measured(rows for piece in _numbered(network, pieces, where) for rows in piece.rows)
+        tell_skipped(faults.report())
+        return figures
 
-    def predict(self, network: ScoringNetwork, data: Any, where: str = "predict", **options: Any) -> Iterator[str]:
+    def predict(
+        self,
+        network: ScoringNetwork,
+        data: Any,
+        where: str = "predict",
+        *,
+        skip_bad: bool = False,
+        **options: Any,
+    ) -> Iterator[str]:
         """Label and probability of each sequence of a file or of Python objects, a tab between them.
 
         Where several labels can be right, there are as many as are likelier than not, with a comma between them, and as many
-        probabilities.
+        probabilities. Of what is malformed and skipped there is a line with the tab alone.
 
         Args:
             options: names of columns, in place of those in training, such as text="body".
         """
-        pieces = self.pieces(network, data, where, is_labelled=False, **options)
-        for rows in _numbered(network, pieces, where):
-            probabilities = network.probabilities(rows)
-            for label, row in zip(network.said(rows, probabilities), probabilities, strict=True):
-                sure = np.flatnonzero(row >= 0.5) if isinstance(label, tuple) else [row.argmax()]
-                yield f"{_shown(label)}\t{','.join(f'{row[k]:.4f}' for k in sure)}"
+        faults = Faults(where, skip_bad)
+        pieces = self.pieces(network, data, faults, is_labelled=False, **options)
+        for piece in _numbered(network, pieces, where):
+            lines = _lines(network, piece.rows)
+            yield from (next(lines) if is_there else "\t" for is_there in piece.is_there)
+        tell_skipped(faults.report())
 
     def given(self, network: ScoringNetwork, data: Any, where: str, *, is_labelled: bool) -> Labelled:
-        """The sequences of a file or Python objects, all in memory."""
+        """The sequences of a file or Python objects, all of them."""
         if not isinstance(data, str | Path):
             return self.of_objects(data if is_labelled else (data, None), where)
-        return self.source(Path(data), network.columns, where, is_labelled=is_labelled).in_memory()
+        return self.source(Path(data), network.columns, where, is_labelled=is_labelled).kept()[0]
 
     def pieces(
-        self, network: ScoringNetwork, data: Any, where: str, *, is_labelled: bool, **options: Any
-    ) -> Iterable[Labelled]:
+        self, network: ScoringNetwork, data: Any, faults: Faults, *, is_labelled: bool, **options: Any
+    ) -> Iterable[Piece]:
         """The same, of a file some thousands at a time; `options` name columns."""
+        where = faults.where
         if not isinstance(data, str | Path):
-            return [self.given(network, data, where, is_labelled=is_labelled)]
+            given = self.given(network, data, where, is_labelled=is_labelled)
+            return [Piece(given, [True] * len(given))]
         for name in options:
             if name not in network.columns:
                 raise ConfigError(
                     f"{where}: unknown option {name!r}, expected one of {', '.join(network.columns)}. Name a column by it."
                 )
-        return self.source(Path(data), {**network.columns, **options}, where, is_labelled=is_labelled).pieces()
+        return self.source(Path(data), {**network.columns, **options}, where, is_labelled=is_labelled).pieces(faults)
 
     def _given(self, settings: S, where: str, data: Any) -> Given:
         """The data that the settings name, or Python objects, in a part to learn from and one to measure on."""
@@ -170,28 +186,38 @@ class ScoringKind(Kind[S]):
         if section.train is None:
             raise ConfigError(f"{where}: data.train is null, expected the path of a file. Set it: data.train=FILE")
         folder, columns = None if section.store is None else Path(section.store), self.columns_of(settings)
-        stores, read = list[Store](), list[Labelled]()
-        for name in ("train", "valid"):
-            if (path := getattr(section, name)) is not None:
-                source = self.source(Path(path), columns, where, skip_bad=section.skip_bad)
-                if folder is None:
-                    read.append(source.in_memory())
-                else:
-                    part, store = source.kept(folder / name)
-                    read.append(part)
-                    stores.append(store)
-        if len(read) == 2:
-            return Given(read[0], read[1], folder, stores)
-        return Given(read[0], held_out(read[0], how.seed, where), folder, stores)
+        files = [(name, Path(path)) for name in ("train", "valid") if (path := getattr(section, name)) is not None]
+        read = [
+            self.source(path, columns, where, skip_bad=section.skip_bad).kept(None if folder is None else folder / name)
+            for name, path in files
+        ]
+        train = read[0][0]
+        measured = read[1][0] if len(read) == 2 else held_out(train, how.seed, where)
+        return Given(train, measured, folder, [kept for _, kept in read], [size_of([path]) for _, path in files])
 
 
-def _numbered(network: ScoringNetwork, pieces: Iterable[Labelled], where: str) -> Iterator[Rows]:
-    """Pieces of the data as the network reads them, their rows numbered through."""
+class _Numbered(NamedTuple):
+    """A piece of the data as the network reads it, its rows numbered through all pieces."""
+
+    rows: Iterable[Rows]
+    is_there: Sequence[bool]
+
+
+def _numbered(network: ScoringNetwork, pieces: Iterable[Piece], where: str) -> Iterator[_Numbered]:
     first = 0
-    for piece in pieces:
-        rows = replace(network.rows(piece, where), first=first)
-        yield from rows.pieces()
-        first += len(rows)
+    for given, is_there in pieces:
+        rows = replace(network.rows(given, where), first=first).pieces() if len(given) else ()
+        yield _Numbered(rows, is_there)
+        first += len(given)
+
+
+def _lines(network: ScoringNetwork, pieces: Iterable[Rows]) -> Iterator[str]:
+    """Label and probability of each row, as `predict` writes them."""
+    for rows in pieces:
+        probabilities = network.probabilities(rows)
+        for label, row in zip(network.said(rows, probabilities), probabilities, strict=True):
+            sure = np.flatnonzero(row >= 0.5) if isinstance(label, tuple) else [row.argmax()]
+            yield f"{_shown(label)}\t{','.join(f'{row[k]:.4f}' for k in sure)}"
 
 
 def worst(network: ScoringNetwork, given: Labelled, rows: Rows) -> Sequence[Example]:

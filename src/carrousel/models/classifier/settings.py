@@ -28,7 +28,7 @@ class TextDataSettings(Section):
     vectors: str | None = None
     """path of word vectors (GloVe, word2vec or fastText text) to start the embeddings with; null starts them at random"""
     store: str | None = None
-    """path of a folder to keep the data in as numbers, for files larger than memory; null keeps it in memory"""
+    """path of a folder to keep the data in as numbers; null keeps it in memory, or from 256 MB of files on in temporary ones"""
     skip_bad: bool = False
     """count malformed lines and go on; if not, the first one is an error"""
 

@@ -13,14 +13,8 @@ from carrousel.data.readers.static import Static
 from carrousel.data.windows import Windows, cut_steps
 from carrousel.errors import ConfigError, counted
 from carrousel.models.forecaster.baselines import baselines
-from carrousel.models.forecaster.forecasts import (
-    Forecasts,
-    Truth,
-    baseline_figures,
-    figures,
-    forecast,
-    is_probabilistic,
-)
+from carrousel.models.forecaster.figures import Forecasts, Truth, baseline_figures, figures
+from carrousel.models.forecaster.forecasts import forecast, is_probabilistic
 from carrousel.models.forecaster.future import Forecast, intervals, table_of, times
 from carrousel.models.forecaster.network import ForecasterNetwork
 from carrousel.models.forecaster.panel import Panel
@@ -183,7 +177,7 @@ def _forecast_from(
     truth = Truth.of(panel, windows, rows)
     columns["cutoff"] = times(table, np.repeat(np.array(last, np.int64), model.horizon))
     columns["y"] = truth.y.T.ravel()
-    naive = {name: point for name, (point, _) in baselines(panel, windows, rows).items()}
+    naive = {name: make(rows) for name, (make, _) in baselines(panel, windows, rows).items()}
     return _Window(columns, forecast(network, panel, windows, rows, is_scored=True), truth, naive)
 
 

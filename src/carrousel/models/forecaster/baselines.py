@@ -1,6 +1,6 @@
 """Forecasts without a network, which every figure stands beside. Each sees a series up to the step before its horizon."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,24 +12,34 @@ from carrousel.models.forecaster.panel import Arrays, Panel, fill_forward, fill_
 Forecasts = Float64[np.ndarray, "horizon B"]
 
 
-def baselines(panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]) -> Mapping[str, tuple[Forecasts, str]]:
-    """Name -> (forecasts of these windows in the unit of y, what it is)."""
+Maker = Callable[[Integer[np.ndarray, " K"]], Forecasts]
+"""Places in the windows asked for -> forecasts of those."""
+
+
+def baselines(panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]) -> Mapping[str, tuple[Maker, str]]:
+    """Name -> (what forecasts these windows in the unit of y, what it is); some windows at a time, where all are too many."""
     season = panel.recipe.season
-    found = {
-        "persistence": (persistence, "the last value"),
-        "seasonal-naive": (seasonal_naive, f"the value one season ({season} steps) before"),
-        "drift": (drift, "the line from the first value to the last, gone on with"),
-        "mean": (mean, "the mean of all values before"),
+    found = _last(panel, windows, rows)
+    ahead = np.arange(1, windows.horizon + 1)[:, None]
+
+    def tiled(values: Float64[np.ndarray, " K"]) -> Forecasts:
+        return np.tile(values, (windows.horizon, 1))
+
+    return {
+        "persistence": (lambda some: tiled(found["last"][some]), "the last value"),
+        "seasonal-naive": (
+            seasonal_naive(panel, windows, rows),
+            f"the value one season ({season} steps) before",
+        ),
+        "drift": (
+            lambda some: tiled(found["last"][some]) + ahead * found["slope"][some],
+            "the line from the first value to the last, gone on with",
+        ),
+        "mean": (lambda some: tiled(found["mean"][some]), "the mean of all values before"),
     }
-    return {name: (make(panel, windows, rows), about) for name, (make, about) in found.items()}
 
 
-def persistence(panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]) -> Forecasts:
-    """The last observed value; 0 where none was."""
-    return np.tile(_last(panel, windows, rows)["last"], (windows.horizon, 1))
-
-
-def seasonal_naive(panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]) -> Forecasts:
+def seasonal_naive(panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]) -> Maker:
     """The value one season before; in place of one that was not observed, that of the season before it, else the last value."""
     season = panel.recipe.season
 
@@ -45,22 +55,12 @@ def seasonal_naive(panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B
             yield {"filled": filled}
 
     filled = keep(panel.table, parts, {"filled": (np.float64, ())})["filled"]
-    return panel.seasonal_naive(filled, *windows.places(rows), windows.horizon)
-
-
-def drift(panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]) -> Forecasts:
-    """The last value plus the mean change from step to step between the first observed value and the last."""
-    found, ahead = _last(panel, windows, rows), np.arange(1, windows.horizon + 1)[:, None]
-    return np.tile(found["last"], (windows.horizon, 1)) + ahead * found["slope"]
-
-
-def mean(panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]) -> Forecasts:
-    """The mean of all observed values before the horizon; 0 where there is none."""
-    return np.tile(_last(panel, windows, rows)["mean"], (windows.horizon, 1))
+    return lambda some: panel.seasonal_naive(filled, *windows.places(rows[some]), windows.horizon)
 
 
 def _last(panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]) -> dict[str, Float64[np.ndarray, " B"]]:
-    """Running figures of each series, at the step before each window's horizon: see `_running`."""
+    """At the step before each window's horizon: the last observed value (0 where none was), the mean change from step to step
+    between the first and the last observed one, and the mean of all observed values (0 where there is none)."""
     series, origins = windows.places(rows)
     places: Int64[np.ndarray, " B"] = panel.offsets[series] + origins - 1
     order = np.argsort(places, kind="stable")

@@ -1,21 +1,22 @@
 """Forecasts of windows in the unit of y, and their figures."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float64, Int64, Integer
+from jaxtyping import Int64, Integer
 
+from carrousel.data.lazy import in_chunks
 from carrousel.data.windows import Windows
 from carrousel.heads.distributions import DistributionHead, sample_crps
-from carrousel.models.forecaster import metrics
 from carrousel.models.forecaster.baselines import baselines
+from carrousel.models.forecaster.figures import Forecasts, Tally, Truth
 from carrousel.models.forecaster.network import ForecasterNetwork
 from carrousel.models.forecaster.panel import Panel
 
 BATCH = 256
-INTERVALS = (80.0, 95.0)  # percent; whose coverage is measured where the head has them
+AT_ONCE = 1 << 19
+"""Numbers of forecasts and truth scored together."""
 SCORED = (
     0.025,
     0.1,
@@ -28,24 +29,10 @@ SCORED = (
 DRAWS_SEED = 0
 
 
-@dataclass(frozen=True)
-class Forecasts:
-    """Forecasts of several windows.
-
-    Attributes:
-        point: the median (of the head `mean`, the mean).
-        quantiles: at `levels`; none of a head that gives one number.
-        levels: rising.
-        crps: of each step, in closed form or from draws; None where quantiles must do.
-    """
-
-    point: Float64[np.ndarray, "horizon B"]
-    quantiles: Float64[np.ndarray, "horizon B num_levels"]
-    levels: tuple[float, ...]
-    crps: Float64[np.ndarray, "horizon B"] | None = None
+Part = tuple[Integer[np.ndarray, " B"], Forecasts]
+"""Numbers of windows, and their forecasts."""
 
 
-@torch.no_grad()
 def forecast(
     network: ForecasterNetwork,
     panel: Panel,
@@ -54,7 +41,19 @@ def forecast(
     levels: Sequence[float] | None = None,
     is_scored: bool = False,
 ) -> Forecasts:
-    """The network's forecasts of these windows.
+    """The network's forecasts of these windows, all of them; as `forecasts`."""
+    return Forecasts.joined([found for _, found in forecasts(network, panel, windows, rows, levels, is_scored)])
+
+
+def forecasts(
+    network: ForecasterNetwork,
+    panel: Panel,
+    windows: Windows,
+    rows: Integer[np.ndarray, " B"],
+    levels: Sequence[float] | None = None,
+    is_scored: bool = False,
+) -> Iterator[Part]:
+    """The network's forecasts of these windows, a batch at a time.
 
     Args:
         levels: of the quantiles wanted; those the head has when left out.
@@ -66,17 +65,9 @@ def forecast(
     network.eval()
     generator = torch.Generator().manual_seed(DRAWS_SEED)
     wanted = own_levels(network) if levels is None else tuple(levels)
-    parts = [
-        _forecast(network, panel, windows, rows[begin : begin + BATCH], wanted, is_scored, generator)
-        for begin in range(0, len(rows), BATCH)
-    ]
-    crps = [part.crps for part in parts if part.crps is not None]
-    return Forecasts(
-        np.concatenate([part.point for part in parts], 1),
-        np.concatenate([part.quantiles for part in parts], 1),
-        wanted,
-        np.concatenate(crps, 1) if crps else None,
-    )
+    for begin in range(0, len(rows), BATCH):
+        some = rows[begin : begin + BATCH]
+        yield some, _forecast(network, panel, windows, some, wanted, is_scored, generator)
 
 
 def own_levels(network: ForecasterNetwork) -> tuple[float, ...]:
@@ -87,54 +78,15 @@ def own_levels(network: ForecasterNetwork) -> tuple[float, ...]:
     return SCORED if isinstance(head, DistributionHead) else ()
 
 
-@dataclass(frozen=True)
-class Truth:
-    """What was observed in several windows.
-
-    Attributes:
-        y: NaN where nothing was.
-        series: which series a window is of.
-        naive_errors: what the MASE of a window is measured in.
-    """
-
-    y: Float64[np.ndarray, "horizon B"]
-    series: Int64[np.ndarray, " B"]
-    naive_errors: Float64[np.ndarray, " B"]
-
-    @classmethod
-    def of(cls, panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]) -> "Truth":
-        """Of these windows."""
-        series, _ = windows.places(rows)
-        return cls(panel.truth(windows, rows), series, panel.naive_errors[series])
-
-
-def figures(truth: Truth, found: Forecasts, is_probabilistic: bool) -> dict[str, float]:
-    """All figures of forecasts against what was observed; NSE and KGE are medians over the series."""
-    y, point = truth.y, found.point
-    result = {
-        "mase": metrics.mase(y, point, truth.naive_errors),
-        "smape": metrics.smape(y, point),
-        "mae": metrics.mae(y, point),
-        "rmse": metrics.rmse(y, point),
-        "nse": _over_series(metrics.nse, truth, point),
-        "kge": _over_series(metrics.kge, truth, point),
-    }
-    if is_probabilistic:
-        result["crps"] = _crps(y, found)
-        for percent in INTERVALS:
-            ends = [k for k, level in enumerate(found.levels) if abs(abs(level - 0.5) - percent / 200) < 1e-9]
-            if len(ends) == 2:
-                low, high = found.quantiles[..., ends[0]], found.quantiles[..., ends[1]]
-                result[f"coverage-{percent:g}"] = metrics.coverage(y, low, high)
-    return result
-
-
 def measure(
     network: ForecasterNetwork, panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"]
 ) -> dict[str, float]:
-    """Figures of the network on these windows."""
-    found = forecast(network, panel, windows, rows, is_scored=True)
-    return figures(Truth.of(panel, windows, rows), found, is_probabilistic(network))
+    """Figures of the network on these windows; forecasts of some of them are held at a time."""
+    tally, parts = Tally(is_probabilistic(network)), forecasts(network, panel, windows, rows, is_scored=True)
+    for some in in_chunks(parts, AT_ONCE, lambda part: part[1].quantiles.size + 4 * part[1].point.size):
+        chosen = np.concatenate([rows for rows, _ in some])
+        tally.add(Truth.of(panel, windows, chosen), Forecasts.joined([found for _, found in some]))
+    return tally.figures()
 
 
 def measure_each(
@@ -148,16 +100,17 @@ def measure_each(
 def measure_baselines(
     panel: Panel, windows: Windows, rows: Integer[np.ndarray, " B"], with_crps: bool
 ) -> Mapping[str, tuple[dict[str, float], str]]:
-    """The same figures of the forecasts without a network, and what each is."""
-    truth = Truth.of(panel, windows, rows)
-    found = baselines(panel, windows, rows).items()
-    return {name: (baseline_figures(truth, point, with_crps), about) for name, (point, about) in found}
-
-
-def baseline_figures(truth: Truth, point: Float64[np.ndarray, "horizon B"], with_crps: bool) -> dict[str, float]:
-    """Figures of one number a step: its CRPS is its mean absolute error, and it has no intervals."""
-    values = figures(truth, Forecasts(point, point[..., None][..., :0], ()), is_probabilistic=False)
-    return values | ({"crps": values["mae"]} if with_crps else {})
+    """The same figures of the forecasts without a network, and what each is; forecasts of some windows are held at a time."""
+    several = max(1, AT_ONCE // (2 * windows.horizon))
+    lots = [np.arange(begin, min(begin + several, len(rows))) for begin in range(0, len(rows), several)]
+    result: dict[str, tuple[dict[str, float], str]] = {}
+    for name, (make, about) in baselines(panel, windows, rows).items():
+        tally = Tally(is_probabilistic=False)
+        for some in lots:
+            tally.add(Truth.of(panel, windows, rows[some]), Forecasts.of_numbers(make(some)))
+        figures = tally.figures()
+        result[name] = figures | ({"crps": figures["mae"]} if with_crps else {}), about
+    return result
 
 
 def is_probabilistic(network: ForecasterNetwork) -> bool:
@@ -165,6 +118,7 @@ def is_probabilistic(network: ForecasterNetwork) -> bool:
     return bool(own_levels(network))
 
 
+@torch.no_grad()
 def _forecast(
     network: ForecasterNetwork,
     panel: Panel,
@@ -193,21 +147,3 @@ def _forecast(
         levels,
         None if crps is None else crps.double().cpu().numpy() * panel.scaling.scale[row, 0],
     )
-
-
-def _crps(truth: np.ndarray, found: Forecasts) -> float:
-    if found.crps is None:
-        return metrics.crps_of_quantiles(truth, found.quantiles, found.levels)
-    observed = found.crps[~np.isnan(truth)]
-    return float(observed.mean()) if len(observed) else float("nan")
-
-
-def _over_series(figure: Callable[[np.ndarray, np.ndarray], float], truth: Truth, point: np.ndarray) -> float:
-    found = np.array(
-        [
-            figure(truth.y[:, truth.series == k].ravel(), point[:, truth.series == k].ravel())
-            for k in np.unique(truth.series)
-        ]
-    )
-    found = found[~np.isnan(found)]
-    return float(np.median(found)) if len(found) else float("nan")

@@ -2,22 +2,26 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from jaxtyping import Int64, Integer
+from jaxtyping import Float64, Int64, Integer
 
 from carrousel.data.ragged import Ragged
 from carrousel.data.readers.series import SeriesTable
 from carrousel.data.readers.static import Static
 from carrousel.data.windows import Windows
 from carrousel.errors import ConfigError, DataError
-from carrousel.models.forecaster.forecasts import Forecasts, forecast
+from carrousel.models.forecaster.figures import Forecasts
+from carrousel.models.forecaster.forecasts import forecasts
 from carrousel.models.forecaster.network import ForecasterNetwork
-from carrousel.models.forecaster.panel import Panel
+from carrousel.models.forecaster.panel import Panel, keep
 
 POINT = "forecast"
+BLOCK = 1 << 14
+"""Steps copied together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +126,23 @@ def forecast_ahead(
         ConfigError: the head has no such intervals.
         DataError: a series is too short, or the coming values of a covariate that the network reads are missing.
     """
+    parts = list(_ahead(network, table, static, level, where))
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return Forecast(columns, table, like)
+
+
+def lines_ahead(
+    network: ForecasterNetwork, table: SeriesTable, static: Static | None, level: Any, where: str
+) -> Iterator[str]:
+    """The same as lines of CSV, its header first, made as they are asked for."""
+    for number, columns in enumerate(_ahead(network, table, static, level, where)):
+        yield from islice(Forecast(columns, table).lines(), min(number, 1), None)
+
+
+def _ahead(
+    network: ForecasterNetwork, table: SeriesTable, static: Static | None, level: Any, where: str
+) -> Iterator[dict[str, np.ndarray]]:
+    """The columns of the forecast, of some series at a time."""
     model = network.model
     known = known_steps(table)
     least = model.min_context or model.context
@@ -134,10 +155,9 @@ def forecast_ahead(
     longer = _with_horizon(table, known, model.horizon, network.recipe.flagged, where)
     panel = Panel(longer, static, network.recipe, known)
     windows = Windows(panel.offsets, model.context, model.horizon, begins=known, min_context=model.min_context)
-    rows = np.arange(len(windows))
     percent, levels = intervals(network, level, where)
-    found = forecast(network, panel, windows, rows, levels)
-    return Forecast(table_of(longer, windows, rows, found, percent), table, like)
+    for rows, found in forecasts(network, panel, windows, np.arange(len(windows)), levels):
+        yield table_of(longer, windows, rows, found, percent)
 
 
 def intervals(network: ForecasterNetwork, level: Any, where: str) -> tuple[list[float], list[float]]:
@@ -180,7 +200,9 @@ def table_of(
         ]
     )
     columns = {
-        table.columns.unique_id: np.repeat(np.array(table.names, np.str_)[series], windows.horizon),
+        table.columns.unique_id: np.repeat(
+            np.array([table.names[k] for k in series.tolist()], np.str_), windows.horizon
+        ),
         table.columns.ds: times(table, stamps),
         POINT: found.point.T.ravel(),
     }
@@ -198,31 +220,45 @@ def times(table: SeriesTable, stamps: Int64[np.ndarray, " N"]) -> np.ndarray:
 
 def known_steps(table: SeriesTable) -> Int64[np.ndarray, " num_series"]:
     """For each series the steps up to its last observed y."""
-    is_seen = [~np.isnan(values[:, 0]) for values in table.values]
-    return np.array([len(seen) - int(seen[::-1].argmax()) if seen.any() else 0 for seen in is_seen], np.int64)
+    return np.array([_known(values[:, 0]) for values in table.values], np.int64)
+
+
+def _known(y: Float64[np.ndarray, " T"]) -> int:
+    for end in range(len(y), 0, -BLOCK):
+        begin = max(0, end - BLOCK)
+        seen = np.flatnonzero(~np.isnan(y[begin:end]))
+        if len(seen):
+            return begin + int(seen[-1]) + 1
+    return 0
 
 
 def _with_horizon(
     table: SeriesTable, known: Int64[np.ndarray, " num_series"], horizon: int, flagged: Sequence[str], where: str
 ) -> SeriesTable:
-    """Series that end with the horizon, in which only covariates known ahead have values."""
+    """Series that end with the horizon, in which only covariates known ahead have values; kept as those of the table are."""
     channels, num_past = table.columns.channels, len(table.columns.past)
-    longer: list[np.ndarray] = []
-    for name, values, steps in zip(table.names, table.values, known.tolist(), strict=True):
-        part = np.full((steps + horizon, values.shape[1]), np.nan)
-        part[:steps] = values[:steps]
-        coming = values[steps : steps + horizon, 1 + num_past :]
-        part[steps : steps + len(coming), 1 + num_past :] = coming
+
+    def parts() -> Iterator[dict[str, np.ndarray]]:
+        for name, values, steps in zip(table.names, table.values, known.tolist(), strict=True):
+            for begin in range(0, steps, BLOCK):
+                yield {"values": values[begin : min(begin + BLOCK, steps)]}
+            yield {"values": ahead(name, values[steps : steps + horizon])}
+
+    def ahead(name: str, coming: Float64[np.ndarray, "T C"]) -> Float64[np.ndarray, "horizon C"]:
+        part = np.full((horizon, coming.shape[1]), np.nan)
+        part[: len(coming), 1 + num_past :] = coming[:, 1 + num_past :]
         for c in range(1 + num_past, len(channels)):
-            missing = int(np.isnan(part[steps:, c]).sum())
+            missing = int(np.isnan(part[:, c]).sum())
             if missing and channels[c] not in flagged:
                 raise DataError(
                     f"{where}: the covariate {channels[c]} of the series {name!r} has no value in {missing:,} of the {horizon:,} "
                     f"steps to forecast, expected all: it is declared as known ahead. Add rows with it after the last "
                     f"{channels[0]}, and leave {channels[0]} empty there."
                 )
-        longer.append(part)
-    return replace(table, values=Ragged.of(longer))
+        return part
+
+    values = keep(table, parts, {"values": (np.float64, (len(channels),))})["values"]
+    return replace(table, values=Ragged(values, np.append(0, np.cumsum(known + horizon))))
 
 
 def _quoted(text: str) -> str:

@@ -19,7 +19,7 @@ from carrousel.models.encoder import draw_for
 from carrousel.models.forecaster.backtest import MODEL, back_test
 from carrousel.models.forecaster.figures_table import in_order
 from carrousel.models.forecaster.forecasts import is_probabilistic, measure, measure_baselines, measure_each
-from carrousel.models.forecaster.future import Forecast, forecast_ahead
+from carrousel.models.forecaster.future import forecast_ahead, lines_ahead
 from carrousel.models.forecaster.material import MOST_SCORED, Material, read_like, spread
 from carrousel.models.forecaster.network import ForecasterNetwork
 from carrousel.models.forecaster.panel import Batch, Panel
@@ -96,13 +96,21 @@ class ForecasterKind(Kind[ForecasterSettings]):
         """As `Kind.load`."""
         return ForecasterNetwork.from_pretrained(folder, where=where)
 
-    def evaluate(self, network: ForecasterNetwork, data: Any, where: str = "evaluate") -> Figures:
+    def evaluate(
+        self, network: ForecasterNetwork, data: Any, where: str = "evaluate", *, skip_bad: bool = False
+    ) -> Figures:
         """Figures on all steps of a table that come after what the network learned from, each forecast once."""
-        panel, windows = self.held_out(network, data, where)
+        panel, windows = self.held_out(network, data, where, skip_bad)
         return measure(network, panel, windows, np.arange(len(windows)))
 
     def evaluate_with(
-        self, network: ForecasterNetwork, data: Any, options: Mapping[str, Any], where: str = "evaluate"
+        self,
+        network: ForecasterNetwork,
+        data: Any,
+        options: Mapping[str, Any],
+        where: str = "evaluate",
+        *,
+        skip_bad: bool = False,
     ) -> Measured:
         """As `Kind.evaluate_with`, beside persistence, seasonal-naive, drift and the mean.
 
@@ -112,11 +120,12 @@ class ForecasterKind(Kind[ForecasterSettings]):
                 from one to the next (a horizon).
         """
         check_options(options, EVALUATE, where)
+        data = _with_static(data, options)
         if "windows" in options or "step" in options:
             if options.get("each"):
                 raise ConfigError(f"{where}: each and windows are given, expected one of them. Leave one out.")
-            return self._back_test(network, _with_static(data, options), options, where)
-        panel, windows = self.held_out(network, _with_static(data, options), where)
+            return self._back_test(network, data, options, where, skip_bad)
+        panel, windows = self.held_out(network, data, where, skip_bad)
         rows = np.arange(len(windows))
         beside = measure_baselines(panel, windows, rows, is_probabilistic(network))
         each = measure_each(network, panel, windows, rows) if options.get("each") else {}
@@ -126,24 +135,28 @@ class ForecasterKind(Kind[ForecasterSettings]):
             {name: {THIS: in_order(found)} for name, found in each.items()},
         )
 
-    def _back_test(self, network: ForecasterNetwork, data: Any, options: Mapping[str, Any], where: str) -> Measured:
+    def _back_test(
+        self, network: ForecasterNetwork, data: Any, options: Mapping[str, Any], where: str, skip_bad: bool
+    ) -> Measured:
         if "windows" not in options:
             raise ConfigError(f"{where}: step is given without windows, expected both. Say how many: windows=5")
-        table, static = read_like(network, data, where)
+        table, static = read_like(network, data, where, skip_bad)
         step = options.get("step", network.model.horizon)
         found, told = back_test(network, table, static, options["windows"], step, where)
         parts = {f"from {begin}": _this_first(figures) for begin, figures in found.by_window.items()}
         whole = _this_first(found.figures)
         return Measured(whole.pop(THIS), whole, parts, told)
 
-    def held_out(self, network: ForecasterNetwork, data: Any, where: str = "evaluate") -> tuple[Panel, Windows]:
+    def held_out(
+        self, network: ForecasterNetwork, data: Any, where: str = "evaluate", skip_bad: bool = False
+    ) -> tuple[Panel, Windows]:
         """What `evaluate` measures: windows side by side after what the network learned from.
 
         Raises:
             DataError: there is not one.
         """
         recipe, model = network.recipe, network.model
-        table, static = read_like(network, data, where)
+        table, static = read_like(network, data, where, skip_bad)
         lengths = table.values.lengths
         until = recipe.learned_until
         begins = lengths * 0 if until is None else cut_steps(table.starts, lengths, table.frequency, until)
@@ -165,8 +178,16 @@ class ForecasterKind(Kind[ForecasterSettings]):
             )
         return panel, windows
 
-    def predict(self, network: ForecasterNetwork, data: Any, where: str = "predict", **options: Any) -> Iterator[str]:
-        """Lines of a CSV table: the steps after the last observed y of each series.
+    def predict(
+        self,
+        network: ForecasterNetwork,
+        data: Any,
+        where: str = "predict",
+        *,
+        skip_bad: bool = False,
+        **options: Any,
+    ) -> Iterator[str]:
+        """Lines of a CSV table: the steps after the last observed y of each series, which each line names.
 
         Args:
             options: `level`, the intervals in percent, such as [80, 95]; `static`, the path of the table of what does not change;
@@ -180,21 +201,14 @@ class ForecasterKind(Kind[ForecasterSettings]):
             raise ConfigError(
                 f"{where}: {name} is given without plot, expected a picture. Name a file: plot=forecast.png"
             )
-        found = self.forecast(network, _with_static(data, options), level, where)
-        if "plot" in options:
-            several = cast(list[Any], series) if isinstance(series, list) else [series]
-            found.plot(options["plot"], None if series is None else list(map(str, several)), options.get("history"))
+        table, static = read_like(network, _with_static(data, options), where, skip_bad)
+        if "plot" not in options:
+            yield from lines_ahead(network, table, static, level, where)
+            return
+        several = cast(list[Any], series) if isinstance(series, list) else [series]
+        found = forecast_ahead(network, table, static, level, where)
+        found.plot(options["plot"], None if series is None else list(map(str, several)), options.get("history"))
         yield from found.lines()
-
-    def forecast(self, network: ForecasterNetwork, data: Any, level: Any = None, where: str = "predict") -> Forecast:
-        """The steps after the last observed y of each series.
-
-        Args:
-            data: a table with the history; where the network reads covariates known ahead, also with rows of the horizon, y empty.
-            level: intervals in percent; those that the head has when left out.
-        """
-        table, static = read_like(network, data, where)
-        return forecast_ahead(network, table, static, level, where)
 
     def form(self, settings: ForecasterSettings, path: Path, where: str = "check") -> Guess:
         """As `Kind.form`."""

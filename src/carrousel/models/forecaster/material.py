@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from carrousel.data.faults import tell_skipped
 from carrousel.data.readers.series import SeriesColumns, SeriesTable, read_series
 from carrousel.data.readers.static import Static, read_static
 from carrousel.data.windows import Split, Windows, split_by_time
@@ -113,15 +114,21 @@ def read_data(data: DataSettings, given: Any, where: str) -> tuple[SeriesTable, 
     return table, fixed
 
 
-def read_like(network: ForecasterNetwork, given: Any, where: str) -> tuple[SeriesTable, Static | None]:
+def read_like(
+    network: ForecasterNetwork, given: Any, where: str, skip_bad: bool = False
+) -> tuple[SeriesTable, Static | None]:
     """Series of the form that a network learned from.
+
+    Args:
+        skip_bad: leave out malformed rows of a table; a `SkippedWarning` counts and names them.
 
     Raises:
         DataError: it reads static columns, and none were given; or a table of another form.
     """
     recipe, (table, fixed) = network.recipe, _pair(given)
     if not isinstance(table, SeriesTable):
-        table = read_series(table, recipe.columns, frequency=recipe.frequency.name, where=where)
+        table = read_series(table, recipe.columns, frequency=recipe.frequency.name, where=where, skip_bad=skip_bad)
+        tell_skipped(table.report)
     if table.frequency != recipe.frequency or table.columns.channels != recipe.columns.channels:
         raise DataError(
             f"{where}: {table.source} has {', '.join(table.columns.channels)} every {table.frequency}, expected "
@@ -135,7 +142,7 @@ def read_like(network: ForecasterNetwork, given: Any, where: str) -> tuple[Serie
             "static=FILE; in Python give a pair, series and static table."
         )
     if not isinstance(fixed, Static):
-        fixed = read_static(fixed, table.names, recipe.columns.unique_id, where=where)
+        fixed = read_static(fixed, table.names, recipe.columns.unique_id, where=where, skip_bad=skip_bad)
     absent = [name for name in recipe.static if name not in fixed.columns]
     if absent:
         raise DataError(f"{where}: the static table has no column {absent[0]!r}, expected one, as in training. Add it.")

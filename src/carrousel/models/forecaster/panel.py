@@ -18,6 +18,7 @@ from carrousel.data.windows import Windows
 from carrousel.models.forecaster import calendar
 from carrousel.models.forecaster.metrics import naive_error
 from carrousel.models.forecaster.recipe import Recipe
+from carrousel.train.to_device import to_device
 
 BLOCK = 1 << 18  # numbers looked at together
 Arrays = Mapping[str, np.ndarray]
@@ -40,7 +41,7 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device."""
-        return Batch(*(part.to(device) for part in self))
+        return Batch(*(to_device(part, device) for part in self))
 
 
 class Panel:

@@ -1,17 +1,13 @@
 """Figures of a language model that adapts to the text it is measured on, with options as the command line gives them."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-
-import numpy as np
-from jaxtyping import Integer
 
 from carrousel.errors import ConfigError
 from carrousel.models.language_model.dynamic import DynamicEvaluation, NeuralCache, Squares, mean_squares
 from carrousel.models.language_model.figures import count_of, measure_of
 from carrousel.models.language_model.network import LanguageModelNetwork
-from carrousel.models.language_model.texts import ids_of_lines, lines_of, read_ids
+from carrousel.models.language_model.texts import ids_of
 from carrousel.models.options import NUMBER, TEXT, WHOLE, check_options
 
 WAYS: Mapping[str, Mapping[str, str]] = {
@@ -28,6 +24,7 @@ def figures_adapting(
     how: DynamicEvaluation | NeuralCache,
     squares: Squares | None = None,
     where: str = "evaluate",
+    skip_bad: bool = False,
 ) -> dict[str, float]:
     """The figure of `evaluate`, of a text read in one stream while the model adapts; afterwards it is what it was.
 
@@ -35,18 +32,23 @@ def figures_adapting(
         data: the path of a text file, or a list of lines.
         how: by gradient descent or by memory.
         squares: for dynamic evaluation with them.
+        skip_bad: leave out malformed bytes of a file; a `SkippedWarning` counts and names them.
 
     Raises:
         ConfigError: weights that are no longer finite.
         DataError: the file cannot be used.
     """
-    ids, measure = _ids(network, data, where), measure_of(network.vocabulary)
+    ids, measure = ids_of(network.vocabulary, data, where, skip_bad), measure_of(network.vocabulary)
     nats = how.nats(network, ids, squares) if isinstance(how, DynamicEvaluation) else how.nats(network, ids)
     return {measure.figure: measure.of(nats, count_of(network.vocabulary, ids))}
 
 
 def figures_by_options(
-    network: LanguageModelNetwork, data: Any, options: Mapping[str, Any], where: str = "evaluate"
+    network: LanguageModelNetwork,
+    data: Any,
+    options: Mapping[str, Any],
+    where: str = "evaluate",
+    skip_bad: bool = False,
 ) -> dict[str, float]:
     """The same, with the way named by the option `adapt` and its numbers by further ones.
 
@@ -68,15 +70,9 @@ def figures_by_options(
         )
     check_options(given, WAYS[way], f"{where}: adapt={way}")
     if way == "cache":
-        return figures_adapting(network, data, NeuralCache(**given), None, where)
+        return figures_adapting(network, data, NeuralCache(**given), None, where, skip_bad)
     text = given.pop("squares", None)
     start: dict[str, Any] = {} if text else {"learning_rate": RATE}
     how = DynamicEvaluation(**start | given)
-    squares = mean_squares(network, _ids(network, text, where), how.segment) if text else None
-    return figures_adapting(network, data, how, squares, where)
-
-
-def _ids(network: LanguageModelNetwork, data: Any, where: str) -> Integer[np.ndarray, " T"]:
-    if isinstance(data, (str, Path)):
-        return read_ids(network.vocabulary, Path(data), where)
-    return ids_of_lines(network.vocabulary, lines_of(data, where))
+    squares = mean_squares(network, ids_of(network.vocabulary, text, where), how.segment) if text else None
+    return figures_adapting(network, data, how, squares, where, skip_bad)

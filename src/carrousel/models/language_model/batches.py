@@ -12,6 +12,7 @@ from carrousel.data import Streams, Window
 from carrousel.models.encoder import draw_for
 from carrousel.models.language_model.network import LanguageModelNetwork
 from carrousel.train.loop import Loss
+from carrousel.train.to_device import to_device
 
 
 class TextBatch(NamedTuple):
@@ -133,6 +134,6 @@ class TextBatches:
 def window_loss(network: LanguageModelNetwork, batch: TextBatch, carried: Any) -> Loss:
     """The network's loss on a window; the state is carried from window to window and fresh in each epoch."""
     device = network.embedding.weight.device
-    x, y = (torch.from_numpy(ids.astype(np.int64)).to(device) for ids in (batch.x, batch.y))
+    x, y = (to_device(torch.from_numpy(ids.astype(np.int64)), device) for ids in (batch.x, batch.y))
     loss, state = network.loss(x, y, None if batch.is_start else carried, draw_for(batch.rows))
     return Loss(loss, state, y.numel(), batch.rate_factor)

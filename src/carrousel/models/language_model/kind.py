@@ -7,7 +7,9 @@ from typing import Any
 
 import torch
 
-from carrousel.data import SAMPLES, Streams, read_text
+from carrousel.data import SAMPLES, Faults, Streams
+from carrousel.data.faults import tell_skipped, with_gaps
+from carrousel.data.opening import read_lines
 from carrousel.models.gates import gates_of
 from carrousel.models.language_model.adapting import figures_by_options
 from carrousel.models.language_model.batches import RandomWindows, TextBatches, window_loss
@@ -20,9 +22,8 @@ from carrousel.models.language_model.settings import LanguageModelSettings
 from carrousel.models.language_model.starter import starter_files
 from carrousel.models.language_model.texts import (
     Text,
-    ids_of_lines,
+    ids_of,
     lines_of,
-    read_ids,
     read_training_text,
     unknown_part,
 )  # fmt: skip
@@ -94,44 +95,58 @@ class LanguageModelKind(Kind[LanguageModelSettings]):
         """As `Kind.load`."""
         return LanguageModelNetwork.from_pretrained(folder, where=where)
 
-    def evaluate(self, network: LanguageModelNetwork, data: Any, where: str = "evaluate") -> Figures:
+    def evaluate(
+        self, network: LanguageModelNetwork, data: Any, where: str = "evaluate", *, skip_bad: bool = False
+    ) -> Figures:
         """Bits per character or byte, or perplexity per word, of a text file or of a list of lines.
 
         With words: `unknown_words` is the part of them, 0 to 1, that the model predicts as <unk>.
         """
         vocabulary, measure = network.vocabulary, measure_of(network.vocabulary)
-        if unit_of(vocabulary) == "char" and isinstance(data, (str, Path)):
-            ids = vocabulary.encode(read_text(data, min_chars=2, where=where))
-        elif isinstance(data, (str, Path)):
-            ids = read_ids(vocabulary, Path(data), where)
-        else:
-            ids = ids_of_lines(vocabulary, lines_of(data, where))
+        ids = ids_of(vocabulary, data, where, skip_bad)
         figures = {measure.figure: measure.of(network.nats(ids), count_of(vocabulary, ids))}
         return figures | ({"unknown_words": unknown_part(vocabulary, ids)} if measure.plural == "words" else {})
 
     def evaluate_with(
-        self, network: LanguageModelNetwork, data: Any, options: Mapping[str, Any], where: str = "evaluate"
+        self,
+        network: LanguageModelNetwork,
+        data: Any,
+        options: Mapping[str, Any],
+        where: str = "evaluate",
+        *,
+        skip_bad: bool = False,
     ) -> Measured:
         """As `Kind.evaluate_with`: adapt=dynamic or adapt=cache, and their numbers; see `adapting.figures_by_options`."""
-        found = figures_by_options(network, data, options, where) if options else self.evaluate(network, data, where)
-        return Measured(found)
+        if options:
+            return Measured(figures_by_options(network, data, options, where, skip_bad))
+        return Measured(self.evaluate(network, data, where, skip_bad=skip_bad))
 
     def predict(
-        self, network: LanguageModelNetwork, data: Any, where: str = "predict", **options: Any
+        self,
+        network: LanguageModelNetwork,
+        data: Any,
+        where: str = "predict",
+        *,
+        skip_bad: bool = False,
+        **options: Any,
     ) -> Iterator[str]:
-        """Each line of a text file, or of a list of lines, gone on with.
+        """Each line of a text file, or of a list of lines, gone on with; an empty line for a malformed one that is skipped.
 
         Args:
             options: those of `LanguageModelNetwork.sample`, and a seed; or of `beam` where `beam` is among them.
         """
         check_options(options, BEAM if "beam" in options else SAMPLE, where)
-        is_file = isinstance(data, (str, Path))
+        faults = Faults(where, skip_bad)
         write = network.beam if "beam" in options else network.sample
         if (seed := options.pop("seed", None)) is not None:
             options["generator"] = torch.Generator().manual_seed(seed)
-        for line in read_text(data, where=where).splitlines() if is_file else lines_of(data, where):
+        for line in _lines_in(Path(data), faults) if isinstance(data, (str, Path)) else lines_of(data, where):
+            if line is None:
+                yield ""
+                continue
             between = " " if unit_of(network.vocabulary) == "word" and line else ""
             yield line + between + write(line, **options)
+        tell_skipped(faults.report())
 
     def starter(self) -> Mapping[str, bytes]:
         """As `Kind.starter`."""
@@ -147,6 +162,12 @@ class LanguageModelKind(Kind[LanguageModelSettings]):
         return (
             changed if is_file else changed.model_copy(update={"data": changed.data.model_copy(update={"text": name})})
         )
+
+
+def _lines_in(path: Path, faults: Faults) -> Iterator[str | None]:
+    """The lines of a file as they are asked for, and None for each that is skipped."""
+    lines = read_lines(path, faults, "a UTF-8 text file")
+    return (None if line is None else line[1] for line in with_gaps(lines, faults))
 
 
 def network_of(settings: LanguageModelSettings, text: Text) -> LanguageModelNetwork:

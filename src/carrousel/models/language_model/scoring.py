@@ -9,6 +9,7 @@ from jaxtyping import Integer
 from torch import Tensor
 
 from carrousel.train.kind import Example
+from carrousel.train.to_device import to_device
 
 if TYPE_CHECKING:
     from carrousel.models.language_model.network import LanguageModelNetwork
@@ -85,4 +86,4 @@ def _device(network: "LanguageModelNetwork") -> torch.device:
 
 
 def _tensor(network: "LanguageModelNetwork", ids: Integer[np.ndarray, "*shape"]) -> Tensor:
-    return torch.from_numpy(ids.astype(np.int64)).to(_device(network))
+    return to_device(torch.from_numpy(ids.astype(np.int64)), _device(network))

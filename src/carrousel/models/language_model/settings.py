@@ -33,7 +33,7 @@ class DataSettings(Section):
     skip_bad: bool = False
     """whether bytes that are no text are left out and counted, instead of ending it"""
     store: str | None = None
-    """path of a folder to keep the text in as numbers, for texts larger than memory; null keeps them in memory"""
+    """path of a folder to keep the data in as numbers; null keeps it in memory, or from 256 MB of files on in temporary ones"""
 
     @model_validator(mode="after")
     def _tokens_have_a_tokenizer(self) -> Self:

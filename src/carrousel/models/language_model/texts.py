@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Int64, Integer
 
 from carrousel.data import SAMPLES, Faults, Tokens, read_corpus, split
+from carrousel.data.faults import tell_skipped
+from carrousel.data.kept import Writer, is_large, kept, size_of, told_of
 from carrousel.data.lazy import in_chunks
 from carrousel.data.readers.plain import (
     Subwords,
@@ -21,8 +23,7 @@ from carrousel.data.readers.plain import (
     read_pieces,
     words,
 )  # fmt: skip
-from carrousel.data.store import StoreWriter, stored, told
-from carrousel.errors import ConfigError
+from carrousel.errors import ConfigError, DataError, counted
 from carrousel.models.language_model.settings import DataSettings
 from carrousel.models.language_model.vocabularies import (
     SPECIALS,
@@ -30,6 +31,7 @@ from carrousel.models.language_model.vocabularies import (
     SubwordVocabulary,
     Vocabulary,
     WordVocabulary,
+    unit_of,
     vocabulary_of,
 )  # fmt: skip
 
@@ -109,13 +111,7 @@ def read_training_text(
     """
     if settings.unit == "byte" and lines is None and settings.text not in SAMPLES and not _is_plain(settings):
         return _bytes_of(settings, where)
-    material = _material_of(settings, window, batch_size, where, lines)
-    if settings.store is not None:
-        return _kept(settings, material, Path(settings.store), where)
-    faults = Faults(where, settings.skip_bad)
-    vocabulary, parts = _read(settings, material, faults)
-    train, valid = (_ids_of(vocabulary, part) for part in parts)
-    return Text(material.name, material.source, vocabulary, train, valid, faults.report())
+    return _kept(settings, _material_of(settings, window, batch_size, where, lines), where)
 
 
 @dataclass(frozen=True)
@@ -166,54 +162,78 @@ def _read(settings: DataSettings, material: _Material, faults: Faults) -> tuple[
     return _vocabulary_of(settings, material.parts(again)[0], faults.where), material.parts(faults)
 
 
-def _kept(settings: DataSettings, material: _Material, folder: Path, where: str) -> Text:
-    """The text as numbers that are written to a folder once and then mapped from there."""
+def _kept(settings: DataSettings, material: _Material, where: str) -> Text:
+    """The text as numbers, kept as `data/kept.py` says."""
 
-    def make(writer: StoreWriter) -> dict[str, Any]:
+    def make(writer: Writer) -> dict[str, Any]:
         faults = Faults(where, settings.skip_bad)
         vocabulary, parts = _read(settings, material, faults)
         for name, part in zip(("train", "valid"), parts, strict=True):
             with writer.array(name, vocabulary.dtype) as ids:
-                ids.extend(_chunks_of_ids(vocabulary, part))
+                for chunk in _chunks_of_ids(vocabulary, part):
+                    ids.append(chunk)
         return {"vocabulary": vocabulary.to_dict(), "report": faults.report()}
 
     how = settings.model_dump(include={"unit", "min_count", "max_size", "skip_bad"})
     files = [*material.files, *([] if settings.tokenizer is None else [Path(settings.tokenizer)])]
     about = {"text": 1, **how, "has_valid": settings.valid is not None, "content": material.content}
-    store = stored(folder / "text", files, about, make, where)
-    found = store.description
+    folder = None if settings.store is None else Path(settings.store)
+    found = kept(None if folder is None else folder / "text", files, about, make, where)
     return Text(
         material.name,
         material.source,
-        vocabulary_of(found["vocabulary"]),
-        store["train"].values,
-        store["valid"].values,
-        found["report"],
-        told(folder, [store]),
+        vocabulary_of(found.description["vocabulary"]),
+        found["train"].values,
+        found["valid"].values,
+        found.description["report"],
+        told_of(folder, [found]),
     )
 
 
-def read_ids(vocabulary: Vocabulary, path: Path, where: str) -> Integer[np.ndarray, " T"]:
+def ids_of(vocabulary: Vocabulary, data: Any, where: str, skip_bad: bool = False) -> Integer[np.ndarray, " T"]:
+    """The symbols of a text file or of a list of lines, as a trained model numbers them.
+
+    Raises:
+        ConfigError: `data` is something else.
+        DataError: the file cannot be used, or there are fewer than two symbols.
+    """
+    is_file = isinstance(data, (str, Path))
+    ids = (
+        read_ids(vocabulary, Path(data), where, skip_bad)
+        if is_file
+        else _ids_of(vocabulary, [], _again("\n".join(lines_of(data, where)) + "\n"), where)
+    )
+    if len(ids) < 2:
+        raise DataError(
+            f"{where}: {data if is_file else 'data'} has {counted(len(ids), unit_of(vocabulary))}, expected at least 2: each is "
+            "predicted from those before it. Give a longer text."
+        )
+    return ids
+
+
+def read_ids(vocabulary: Vocabulary, path: Path, where: str, skip_bad: bool = False) -> Integer[np.ndarray, " T"]:
     """The symbols of a file, as a trained model numbers them.
+
+    Args:
+        skip_bad: leave out malformed bytes; a `SkippedWarning` counts and names them.
 
     Raises:
         DataError: the file cannot be used.
     """
     if isinstance(vocabulary, ByteVocabulary):
         return read_bytes(path, where)
-    return _ids_of(vocabulary, _of_file(path, Faults(where)))
-
-
-def ids_of_lines(vocabulary: Vocabulary, lines: Sequence[str]) -> Integer[np.ndarray, " T"]:
-    """The symbols of lines of text, each with its end."""
-    return _ids_of(vocabulary, _again("\n".join(lines) + "\n"))
+    faults = Faults(where, skip_bad)
+    ids = _ids_of(vocabulary, [path], _of_file(path, faults), where)
+    tell_skipped(faults.report())
+    return ids
 
 
 def _is_plain(settings: DataSettings) -> bool:
-    """Whether a file is read at once, as characters: the errors are then about characters."""
+    """Whether a file is read at once, as characters: the errors are then about characters, such as too few of them."""
     is_bare = settings.text == Path(settings.text).stem and not Path(settings.text).exists()
     is_simple = settings.valid is None and settings.store is None and not settings.skip_bad
-    return is_bare or (settings.unit in ("char", "word") and is_simple)
+    is_small = not is_large(size_of([Path(settings.text)]))
+    return is_bare or (settings.unit in ("char", "word") and is_simple and is_small)
 
 
 def _again(text: str) -> Pieces:
@@ -259,10 +279,16 @@ def _chunks_of_ids(vocabulary: Vocabulary, pieces: Pieces) -> Iterator[Integer[n
     return (vocabulary.encode(piece) for piece in pieces())
 
 
-def _ids_of(vocabulary: Vocabulary, pieces: Pieces) -> Integer[np.ndarray, " T"]:
-    """The symbols of a text, in memory."""
-    encoded = list(_chunks_of_ids(vocabulary, pieces))
-    return np.concatenate(encoded) if encoded else np.zeros(0, vocabulary.dtype)
+def _ids_of(vocabulary: Vocabulary, files: Sequence[Path], pieces: Pieces, where: str) -> Integer[np.ndarray, " T"]:
+    """The symbols of a text from these files, kept as `data/kept.py` says."""
+
+    def make(writer: Writer) -> dict[str, Any]:
+        with writer.array("ids", vocabulary.dtype) as ids:
+            for chunk in _chunks_of_ids(vocabulary, pieces):
+                ids.append(chunk)
+        return {}
+
+    return kept(None, files, {}, make, where)["ids"].values
 
 
 def lines_of(data: Any, where: str) -> list[str]:

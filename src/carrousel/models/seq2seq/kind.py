@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Int64
 from torch import nn
 
+from carrousel.data.faults import Faults, tell_skipped
 from carrousel.data.tokens import Tokens
 from carrousel.errors import ConfigError, DataError
 from carrousel.models.edits import edit_distance
@@ -24,7 +25,7 @@ from carrousel.models.seq2seq.batches import pair_batches
 from carrousel.models.seq2seq.ctc import fitting
 from carrousel.models.seq2seq.figures import RATES, Tally
 from carrousel.models.seq2seq.network import BATCH_SIZE, PairBatch, Seq2SeqNetwork
-from carrousel.models.seq2seq.reading import pairs_of, sources_of
+from carrousel.models.seq2seq.reading import pairs_of, sources_in, sources_of
 from carrousel.models.seq2seq.settings import Seq2SeqSettings
 from carrousel.models.seq2seq.units import Pairs, References, SourceUnit, TargetUnit, join
 from carrousel.models.seq2seq.writers import writer_of
@@ -88,19 +89,33 @@ class Seq2SeqKind(Kind[Seq2SeqSettings]):
         """As `Kind.load`."""
         return Seq2SeqNetwork.from_pretrained(folder, where=where)
 
-    def evaluate(self, network: Seq2SeqNetwork, data: Any, where: str = "evaluate") -> Figures:
+    def evaluate(
+        self, network: Seq2SeqNetwork, data: Any, where: str = "evaluate", *, skip_bad: bool = False
+    ) -> Figures:
         """Figures on pairs: a file of them, or a list; errors as `check_known`."""
-        pairs, _ = pairs_of(data, network.units, where)
+        pairs, report = pairs_of(data, network.units, where, skip_bad)
+        tell_skipped(report)
         check_known(network, pairs, f"{where}: {data if isinstance(data, (str, Path)) else 'data'}")
         return measure(network, pairs)
 
-    def predict(self, network: Seq2SeqNetwork, data: Any, where: str = "predict", **options: Any) -> Iterator[str]:
+    def predict(
+        self,
+        network: Seq2SeqNetwork,
+        data: Any,
+        where: str = "predict",
+        *,
+        skip_bad: bool = False,
+        **options: Any,
+    ) -> Iterator[str]:
         """Lines of source, tab, target: for each source its best target, or several lines with `n_best`.
+
+        Of a malformed line that is skipped there is a line with the tab alone.
 
         Args:
             network: that was trained.
             data: a file with a source a line, up to its first tab; or a list of sources.
             where: what to name in front of an error.
+            skip_bad: skip malformed lines, those with an empty source among them.
             options: `beam`, `n_best`, `length_penalty`, as `Seq2SeqNetwork.translate` takes them; `attention`, a file for what
                 the decoder looked at while it wrote the best target: .html, .svg, or .npz for the numbers.
 
@@ -109,21 +124,31 @@ class Seq2SeqKind(Kind[Seq2SeqSettings]):
             DataError: the file cannot be written.
         """
         check_options(options, OPTIONS, where)
-        path = options.pop("attention", None)
+        path, faults = options.pop("attention", None), Faults(where, skip_bad)
         looked = None if path is None else Looked(network, Path(path), where)
-        sources = sources_of(data, network.units[0], where)
+        sources: Iterator[tuple[str, ...] | None] = (
+            sources_in(Path(data), network.units[0], faults)
+            if isinstance(data, (str, Path))
+            else sources_of(data, network.units[0], where)
+        )
         some = list(islice(sources, CHUNK))
         while some:
-            several = network.translate(some, **options)
+            given = [source for source in some if source is not None]
+            several = network.translate(given, **options)
             following = list(islice(sources, CHUNK))
             if looked is not None:
-                looked.add(some, [best.units for best, *_ in several])
+                looked.add(given, [best.units for best, *_ in several])
                 if not following:  # before the last lines are read, after which nobody may ask for more
                     looked.write()
-            for source, found in zip(some, several, strict=True):
-                for one in found:
+            targets = iter(several)
+            for source in some:
+                if source is None:
+                    yield "\t"
+                    continue
+                for one in next(targets):
                     yield f"{join(source, network.units[0])}\t{join(one.units, network.units[1])}"
             some = following
+        tell_skipped(faults.report())
 
     def starter(self) -> Mapping[str, bytes]:
         """Pronunciations of some thousand words, from the CMU dictionary."""

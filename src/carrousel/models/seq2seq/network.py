@@ -24,6 +24,7 @@ from carrousel.models.seq2seq.residual import Layers, ResidualStack
 from carrousel.models.seq2seq.settings import DecodingSettings, Seq2SeqModelSettings
 from carrousel.models.seq2seq.units import SourceUnit, TargetUnit
 from carrousel.models.transfer import Reading
+from carrousel.train.to_device import to_device
 
 BATCH_SIZE = 256  # sources translated side by side
 
@@ -176,17 +177,17 @@ class Seq2SeqNetwork(Network):
         rows: Sequence[int] = (),
     ) -> PairBatch:
         """The same from the numbers of units, as `source.encode` and `target_ids` give them."""
-        ids, source_lengths = (torch.from_numpy(part).to(self.device) for part in pad(sources))
+        ids, source_lengths = (to_device(torch.from_numpy(part), self.device) for part in pad(sources))
         edge = np.array([BOUNDARY])
         read, lengths = pad([np.concatenate([edge, one]) for one in targets])
         written, _ = pad([np.concatenate([one, edge]) for one in targets])
-        read, written, lengths = (torch.from_numpy(part).to(self.device) for part in (read, written, lengths))
+        read, written, lengths = (to_device(torch.from_numpy(part), self.device) for part in (read, written, lengths))
         return PairBatch(ids, source_lengths, read, written, lengths, number, rows)
 
     def source_ids(self, sources: Sequence[Sequence[str]]) -> tuple[Tensor, Tensor]:
         """The numbers of sources' units (source, B), and their lengths."""
         ids, lengths = pad([self.source.encode(source).astype(np.int64) for source in sources])
-        return torch.from_numpy(ids).to(self.device), torch.from_numpy(lengths).to(self.device)
+        return to_device(torch.from_numpy(ids), self.device), to_device(torch.from_numpy(lengths), self.device)
 
     def target_ids(self, target: Sequence[str]) -> Int[np.ndarray, " T"]:
         """The numbers of a target's units."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from carrousel.data.faults import Faults
+from carrousel.data.faults import Faults, with_gaps
 from carrousel.data.kept import Writer, kept
 from carrousel.data.opening import read_lines
 from carrousel.data.readers.pairs import pair_rows
@@ -51,23 +51,32 @@ def pairs_of(
     ]
 
 
-def sources_of(data: str | Path | Sequence[Side], unit: SourceUnit, where: str) -> Iterator[tuple[str, ...]]:
-    """The units of each source, read as they are asked for.
-
-    Args:
-        data: a file with a source a line, up to its first tab where it has one; or a list of texts or lists of units.
-        unit: of sources.
-        where: what to name in front of an error.
+def sources_of(data: Sequence[Side], unit: SourceUnit, where: str) -> Iterator[tuple[str, ...]]:
+    """The units of each source of a list of texts or of lists of units.
 
     Raises:
-        DataError: the file cannot be read, or a source is empty.
+        DataError: a source is empty.
     """
-    if isinstance(data, (str, Path)):
-        lines = read_lines(Path(data), Faults(where), "a source a line")
-        given = ((f"{data}, line {number:,}", cast(Side, line.partition("\t")[0])) for number, line in lines if line)
-    else:
-        given = ((f"source {k:,}", one) for k, one in enumerate(data))
-    for place, one in given:
+    for k, one in enumerate(data):
         if not (source := cut(one, unit)):
-            raise DataError(f"{where}: {place} is an empty source, expected {unit}. Leave it out.")
+            raise DataError(f"{where}: source {k:,} is an empty source, expected {unit}. Leave it out.")
         yield source
+
+
+def sources_in(path: Path, unit: SourceUnit, faults: Faults) -> Iterator[tuple[str, ...] | None]:
+    """The units of each source of a file, a source a line, up to its first tab where it has one; read as they are asked for.
+
+    None for a malformed line that is skipped; empty lines are left out.
+
+    Raises:
+        DataError: the file cannot be read, or a malformed line or an empty source before a tab is not skipped.
+    """
+
+    def good() -> Iterator[tuple[str, ...]]:
+        for number, line in read_lines(path, faults, "a source a line"):
+            if source := cut(line.partition("\t")[0], unit):
+                yield source
+            elif line:
+                faults.add(path, number, "has an empty source", unit)
+
+    return with_gaps(good(), faults)

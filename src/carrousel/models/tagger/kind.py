@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from carrousel.data.batches import BatchesOf, Bucketed
-from carrousel.data.faults import Faults
+from carrousel.data.faults import Faults, tell_skipped
 from carrousel.data.guessing import Guess
+from carrousel.data.kept import told_of
 from carrousel.data.lazy import in_chunks
-from carrousel.data.store import told
 from carrousel.data.tokens import Tokens
 from carrousel.data.vectors import Vectors, read_vectors
 from carrousel.errors import ConfigError, DataError
@@ -84,7 +84,7 @@ class TaggerKind(Kind[TaggerSettings]):
             examples=lambda net: worst(valid, net.tagged(valid.words)),
             gates=lambda net: _gates(net, valid.words[0]),
             ids=lambda batch: [train.places[int(k)] for k in batch.rows],
-            store="" if parts.folder is None else told(parts.folder, parts.stores),
+            store=told_of(parts.folder, parts.kept),
             notes=notes | ({"skipped": skipped} if skipped else {}),
         )
 
@@ -92,21 +92,35 @@ class TaggerKind(Kind[TaggerSettings]):
         """As `Kind.load`."""
         return TaggerNetwork.from_pretrained(folder, where=where)
 
-    def evaluate(self, network: TaggerNetwork, data: Any, where: str = "evaluate") -> Figures:
+    def evaluate(
+        self, network: TaggerNetwork, data: Any, where: str = "evaluate", *, skip_bad: bool = False
+    ) -> Figures:
         """Figures on a file of tagged sentences, or on lists of (word, tag); F1 of each type, too, where tags write spans."""
         has_spans = have_spans([network.labels.strings])
         if isinstance(data, str | Path):
-            file = File(Path(data), network.columns["word"], network.columns["tag"], where=where)
-            _check_tags(_column(file, 1), network.labels, f"{where}: {data}")
-            words, tags = _column(file, 0), _column(file, 1)
+            file = File(Path(data), network.columns["word"], network.columns["tag"], where=where, skip_bad=skip_bad)
+            faults = Faults(where, skip_bad)
+            _check_tags(file.column(1, faults), network.labels, f"{where}: {data}")
+            tell_skipped(faults.report())
+            words, tags = (file.column(k, Faults(where, skip_bad)) for k in (0, 1))
         else:
             sentences = tagged_sentences(data, where)
             _check_tags(sentences.tags, network.labels, where)
             words, tags = sentences.words, sentences.tags
         return figures_of(tags, network.tagged(words), has_spans=has_spans, is_by_type=True)
 
-    def predict(self, network: TaggerNetwork, data: Any, where: str = "predict", **options: Any) -> Iterator[str]:
+    def predict(
+        self,
+        network: TaggerNetwork,
+        data: Any,
+        where: str = "predict",
+        *,
+        skip_bad: bool = False,
+        **options: Any,
+    ) -> Iterator[str]:
         """A word and its tag a line, a tab between them, and an empty line after each sentence.
+
+        Of a sentence with a malformed line that is skipped there is the empty line alone.
 
         Args:
             data: a file of columns or CoNLL-U, whose tags are not read, or lists of words.
@@ -114,16 +128,17 @@ class TaggerKind(Kind[TaggerSettings]):
                 `written.tagged_lines` takes them.
         """
         check_predict_options(network, options, where)
-        form = options.pop("input", "columns")
+        form, faults = options.pop("input", "columns"), Faults(where, skip_bad)
         if not isinstance(data, str | Path):
             sentences: Iterable[Sequence[str]] = split_sentences(data, where)
         elif form == "text":
-            sentences = read_plain(Path(data), where)
+            sentences = read_plain(Path(data), faults)
         else:
-            file = File(Path(data), network.columns["word"], is_tagged=False, where=where)
-            sentences = (sentence.columns[0] for sentence in file.sentences(Faults(where)))
+            file = File(Path(data), network.columns["word"], is_tagged=False, where=where, skip_bad=skip_bad)
+            sentences = file.words(faults)
         for some in in_chunks(sentences, AT_ONCE, len):
             yield from tagged_lines(network, some, **options)
+        tell_skipped(faults.report())
 
     def form(self, settings: TaggerSettings, path: Path, where: str = "check") -> Guess:
         """As `Kind.form`."""
@@ -163,11 +178,6 @@ class _Loss:
             hidden = self.is_rare.to(device)[batch.words] & (drawn < self.unknown_rate)
         num_seen = int(batch.lengths.sum()) if self.per == "token" else len(batch.rows)
         return Loss(network.loss(batch, draw, hidden, self.per), None, num_seen)
-
-
-def _column(file: File, k: int) -> Iterator[tuple[str, ...]]:
-    """The words (0) or the tags (1) of the sentences of a file, one at a time."""
-    return (sentence.columns[k] for sentence in file.sentences(Faults(file.where)))
 
 
 def _check_tags(tags: Iterable[Sequence[str]], labels: Tokens, where: str) -> None:

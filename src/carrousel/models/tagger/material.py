@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from carrousel.data.kept import Kept, size_of
 from carrousel.data.lazy import Made
-from carrousel.data.store import Store
 from carrousel.errors import ConfigError
 from carrousel.heads.legal_tags import SCHEMES, is_legal
 from carrousel.models.spans import convert
@@ -20,7 +20,6 @@ from carrousel.models.tagger.sentences import (
     Sentences,
     held_out,
     read_sentences,
-    store_sentences,
     tagged_sentences,
 )
 from carrousel.models.tagger.settings import TaggerSettings
@@ -31,12 +30,19 @@ Tags = Sequence[Sequence[str]]
 
 @dataclass(frozen=True)
 class Parts:
-    """The sentences to learn from, those to measure on, and where they are kept."""
+    """The sentences to learn from, those to measure on, and where they are kept.
+
+    Attributes:
+        folder: that the user named to keep them in.
+        kept: what is kept of them.
+        size: bytes of the file to learn from; 0 of Python objects.
+    """
 
     train: Sentences
     valid: Sentences
     folder: Path | None = None
-    stores: list[Store] = field(default_factory=list[Store])
+    kept: list[Kept] = field(default_factory=list[Kept])
+    size: int = 0
 
 
 def read_parts(settings: TaggerSettings, where: str, data: Any) -> Parts:
@@ -56,33 +62,29 @@ def read_parts(settings: TaggerSettings, where: str, data: Any) -> Parts:
         for path in (section.train, section.valid)
         if path is not None
     ]
-    folder, stores = None if section.store is None else Path(section.store), list[Store]()
-    parts: list[Sentences] = []
-    for file, name in zip(files, ("train", "valid"), strict=False):
-        if folder is None:
-            parts.append(read_sentences(file))
-        else:
-            part, store = store_sentences(file, folder / name)
-            parts.append(part)
-            stores.append(store)
+    folder = None if section.store is None else Path(section.store)
+    read = [
+        read_sentences(file, None if folder is None else folder / name)
+        for file, name in zip(files, ("train", "valid"), strict=False)
+    ]
+    parts = [part for part, _ in read]
     train, valid = parts if len(parts) == 2 else held_out(parts[0], seed, where)
-    return Parts(train, valid, folder, stores)
+    return Parts(train, valid, folder, [kept for _, kept in read], size_of([files[0].path]))
 
 
 def encoded_of(settings: TaggerSettings, network: TaggerNetwork, parts: Parts, learned: Tags, where: str) -> Encoded:
-    """The training sentences as numbers, in memory or where the sentences are kept."""
+    """The training sentences as numbers, kept as the sentences are."""
     tags = (network.labels.encode(row).astype(np.int64) for row in learned)
-    if parts.folder is None:
-        return network.read.encode(parts.train.words, tags)
     is_part = settings.data.valid is None  # of the file: which one the seed says
     of = {
-        "sentences": parts.stores[0].fingerprint,
+        "sentences": parts.kept[0].fingerprint if parts.kept else "",
         "seed": settings.train.seed if is_part else None,
         "scheme": settings.data.scheme,
         "tags": network.labels.to_dict(),
     }
-    encoded, store = network.read.store(parts.train.words, tags, parts.folder / "numbers", of, where)
-    parts.stores.append(store)
+    folder = None if parts.folder is None else parts.folder / "numbers"
+    encoded, kept = network.read.keep(parts.train.words, tags, folder, of, where, parts.size)
+    parts.kept.append(kept)
     return encoded
 
 

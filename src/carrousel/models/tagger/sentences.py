@@ -1,4 +1,4 @@
-"""Tagged sentences: from files, in memory or kept on the disk, from Python objects; a part to learn from and one to measure on."""
+"""Tagged sentences: from files or from Python objects; a part to learn from and one to measure on."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from typing import Any, cast
 import numpy as np
 from jaxtyping import Int32, Int64
 
-from carrousel.data.faults import Faults
+from carrousel.data.faults import Faults, with_gaps
+from carrousel.data.kept import Kept, Writer, kept
 from carrousel.data.lazy import Chosen, Made, Strings, write_strings
 from carrousel.data.opening import read_lines
-from carrousel.data.readers.conll import Sentence, conll_sentences
+from carrousel.data.readers.conll import Sentence, conll_sentences, conll_with_gaps
 from carrousel.data.readers.records import some
 from carrousel.data.splits import a_tenth
-from carrousel.data.store import Store, StoreWriter, stored
 from carrousel.errors import ConfigError, DataError
 
 CONLLU = (".conllu", ".conllup")
@@ -94,32 +94,31 @@ class File:
         """
         return some(self.path, conll_sentences(self.path, self.columns, faults), faults, "sentence")
 
+    def column(self, k: int, faults: Faults) -> Iterator[Sequence[str]]:
+        """The words (0) or the tags (1) of each sentence, one at a time; errors as `sentences`."""
+        return (sentence.columns[k] for sentence in self.sentences(faults))
+
+    def words(self, faults: Faults) -> Iterator[Sequence[str]]:
+        """The words of each sentence, one at a time; none of one that was left out. Errors as `sentences`."""
+        found = some(self.path, conll_with_gaps(self.path, self.columns, faults), faults, "sentence")
+        return (() if sentence is None else sentence.columns[0] for sentence in found)
+
     def place(self, line: int) -> str:
         """What names the sentence that begins in a line."""
         return f"{self.path}, line {line:,}"
 
 
-def read_sentences(file: File) -> Sentences:
-    """All sentences of a file, in memory; errors as `File.sentences`."""
-    faults = Faults(file.where, file.skip_bad)
-    sentences = list(file.sentences(faults))
-    return Sentences(
-        words=[sentence.columns[0] for sentence in sentences],
-        tags=[sentence.columns[1] for sentence in sentences] if file.is_tagged else [],
-        places=[file.place(sentence.line) for sentence in sentences],
-        source=str(file.path),
-        report=faults.report(),
-    )
+def read_sentences(file: File, folder: Path | None = None) -> tuple[Sentences, Kept]:
+    """The sentences of a file with tags, each decoded when it is asked for, and where they are kept (`data/kept.py`).
 
-
-def store_sentences(file: File, folder: Path) -> tuple[Sentences, Store]:
-    """The sentences of a file, written to a folder once and then decoded from there, each when it is asked for.
+    Args:
+        folder: to keep them in, if the user named one.
 
     Raises:
         DataError: as `File.sentences`, or the folder cannot be written.
     """
 
-    def make(writer: StoreWriter) -> dict[str, Any]:
+    def make(writer: Writer) -> dict[str, Any]:
         faults, numbers = Faults(file.where, file.skip_bad), dict[str, int]()
         with (
             writer.array("words", np.uint8) as words,
@@ -133,8 +132,8 @@ def store_sentences(file: File, folder: Path) -> tuple[Sentences, Store]:
         return {"tags": list(numbers), "report": faults.report()}
 
     settings = {"sentences": 1, "columns": file.columns, "skip_bad": file.skip_bad, "name": str(file.path.suffix)}
-    store = stored(folder, [file.path], settings, make, file.where)
-    names: list[str] = store.description["tags"]
+    place = kept(folder, [file.path], settings, make, file.where)
+    names: list[str] = place.description["tags"]
 
     def tags_of(ids: Int32[np.ndarray, " T"]) -> list[str]:
         return [names[k] for k in ids.tolist()]
@@ -143,23 +142,25 @@ def store_sentences(file: File, folder: Path) -> tuple[Sentences, Store]:
         return file.place(int(line[0]))
 
     found = Sentences(
-        words=Made(Strings(store["words"]), lambda record: record[0].split("\n")),
-        tags=Made(store["tags"], tags_of),
-        places=Made(store["lines"], place_of),
+        words=Made(Strings(place["words"]), lambda record: record[0].split("\n")),
+        tags=Made(place["tags"], tags_of),
+        places=Made(place["lines"], place_of),
         source=str(file.path),
-        report=store.description["report"],
+        report=place.description["report"],
     )
-    return found, store
+    return found, place
 
 
-def read_plain(path: Path, where: str) -> Iterator[list[str]]:
+def read_plain(path: Path, faults: Faults) -> Iterator[list[str]]:
     """The sentences of a text file, one at a time: one a line, blanks between the words; empty lines are left out.
 
+    A malformed line that is skipped is a sentence without words.
+
     Raises:
-        DataError: the file cannot be used.
+        DataError: the file cannot be used, or a malformed line is not skipped.
     """
-    lines = read_lines(path, Faults(where), "a UTF-8 text file with a sentence a line, blanks between its words")
-    return (line.split() for _, line in lines if line.strip())
+    lines = read_lines(path, faults, "a UTF-8 text file with a sentence a line, blanks between its words")
+    return ([] if line is None else line[1].split() for line in with_gaps(lines, faults) if not line or line[1].strip())
 
 
 def tagged_sentences(data: Any, where: str) -> Sentences:

@@ -32,7 +32,7 @@ class TaggerDataSettings(Section):
     max_vectors: int | None = Field(default=100_000, ge=1)
     """vectors of words outside the training sentences to keep, from the front of the file; they stay as they are. null for all"""
     store: str | None = None
-    """path of a folder to keep the sentences in as numbers, for files larger than memory; null keeps them in memory"""
+    """path of a folder to keep the data in as numbers; null keeps it in memory, or from 256 MB of files on in temporary ones"""
     skip_bad: bool = False
     """leave out sentences with malformed lines and count them; if not, the first one is an error"""
 

@@ -13,12 +13,13 @@ import torch
 from jaxtyping import Bool, Float, Int, Int32
 from torch import Tensor, nn
 
+from carrousel.data.kept import Kept, Writer, kept
 from carrousel.data.ragged import Ragged
-from carrousel.data.store import Store, StoreWriter, stored
 from carrousel.data.tokens import UNKNOWN, Tokens
 from carrousel.data.vectors import Vectors
 from carrousel.data.vocabulary import CharVocabulary
 from carrousel.models.tagger.characters import LETTERS
+from carrousel.train.to_device import to_device
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,7 @@ class Batch:
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device."""
-        return Batch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+        return Batch(*(to_device(getattr(self, name), device) for name in self.__dataclass_fields__))
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,31 +147,41 @@ class WordInput(nn.Module):
         tokens = Ragged.of(self._tables(sentences, tags, forms), np.int32)
         return Encoded(tokens, Ragged.of(self.letters.encode(word) for word in forms))
 
-    def store(
-        self, sentences: Iterable[Sequence[str]], tags: Iterable[np.ndarray], folder: Path, of: Any, where: str
-    ) -> tuple[Encoded, Store]:
-        """Sentences as numbers, written to a folder once and then mapped from there.
+    def keep(
+        self,
+        sentences: Iterable[Sequence[str]],
+        tags: Iterable[np.ndarray],
+        folder: Path | None,
+        of: Any,
+        where: str,
+        size: int,
+    ) -> tuple[Encoded, Kept]:
+        """Sentences as numbers, and where these are kept (`data/kept.py`).
 
         Args:
-            sentences, tags: as those of `encode`.
+            tags: numbers of the tags of each sentence.
+            folder: to keep them in, if the user named one.
             of: what the sentences and their tags are, by which the folder is known; what JSON can hold.
+            size: bytes of the file that they are from.
 
         Raises:
             DataError: the folder cannot be written.
         """
 
-        def make(writer: StoreWriter) -> dict[str, Any]:
+        def make(writer: Writer) -> dict[str, Any]:
             forms: dict[str, int] = {}
             with writer.array("tokens", np.int32, (3,)) as tokens:
-                tokens.extend(self._tables(sentences, tags, forms))
+                for table in self._tables(sentences, tags, forms):
+                    tokens.append(table)
             with writer.array("forms", self.letters.dtype) as letters:
-                letters.extend(self.letters.encode(word) for word in forms)
+                for word in forms:
+                    letters.append(self.letters.encode(word))
             return {}
 
         numbered = ("words", "letters", "others", "lowercase", "zero_digits")
         about = {"of": of, **{name: self.config()[name] for name in numbered}}
-        store = stored(folder, [], about, make, where)
-        return Encoded(store["tokens"], store["forms"]), store
+        found = kept(folder, [], about, make, where, size=size)
+        return Encoded(found["tokens"], found["forms"]), found
 
     def _tables(
         self, sentences: Iterable[Sequence[str]], tags: Iterable[np.ndarray] | None, forms: dict[str, int]
