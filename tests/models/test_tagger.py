@@ -198,6 +198,14 @@ def test_figures_are_those_of_conlleval(learned: Tagger) -> None:
     assert set(figures) == {"accuracy", "precision", "recall", "f1", "f1[LOC]", "f1[ORG]"}
 
 
+def test_a_file_is_measured_as_the_same_sentences_are(learned: Tagger, tmp_path: Path) -> None:
+    data = grammar(30)
+    path = tmp_path / "held_out.txt"
+    path.write_text("".join("".join(f"{word}\t{tag}\n" for word, tag in row) + "\n" for row in data))
+    assert learned.evaluate(path) == learned.evaluate(data)
+    assert learned.evaluate(path)["accuracy"] > 0.9
+
+
 def test_prediction_lines_from_a_column_file_and_from_text(learned: Tagger, tmp_path: Path) -> None:
     columns, text, network = tmp_path / "a.tsv", tmp_path / "a.txt", tagger_network(learned)
     columns.write_text("in\tx\nOslo\tx\n\nthe\tx\n")
