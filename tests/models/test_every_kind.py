@@ -1,6 +1,5 @@
 """What every kind of model offers: any cell, deep, in both directions, with shortcuts; trained, saved, and read back."""
 
-from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -206,8 +205,8 @@ def test_inputs_are_mapped_to_as_many_features_as_a_cell_asks_for(
         model.save_pretrained(tmp_path)
         assert any("map" in name for name in model.network.state_dict())
         given = data if len(data) == 2 else data[0]
-        comes_back: Callable[[Path], Any] = type(model).from_pretrained
-        assert comes_back(tmp_path).evaluate(given) == pytest.approx(model.evaluate(given), nan_ok=True)
+        again = model.__class__.from_pretrained(tmp_path)
+        assert again.evaluate(given) == pytest.approx(model.evaluate(given), nan_ok=True)
 
 
 @pytest.mark.tiny

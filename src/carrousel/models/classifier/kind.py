@@ -53,8 +53,8 @@ class ClassifierKind(ScoringKind[ClassifierSettings]):
         if train.is_text:
             if model.input_features is not None:
                 raise ConfigError(
-                    f"{where}: model.input_features is {model.input_features}, expected null for texts, whose words have embeddings. "
-                    "Set model.embedding_size."
+                    f"{where}: model.input_features is {model.input_features}, expected null for texts, whose words have "
+                    "embeddings. Set model.embedding_size."
                 )
             data = settings.data
             texts = (split(text, data.unit, data.lowercase) for text in cast(Sequence[Text], train.sequences))
