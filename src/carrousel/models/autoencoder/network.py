@@ -195,7 +195,7 @@ class AutoencoderNetwork(Network):
         """As `Network.of_config`."""
         names = ("means", "deviations", "window", "horizon", "hidden_size", "num_layers", "dropout", "columns")
         given = {name: config[name] for name in names}
-        later = {
+        later: dict[str, Any] = {
             "smoothing": config.get("smoothing", 1),
             "residual": config.get("residual", False),
             "bidirectional": config.get("bidirectional", False),
