@@ -221,7 +221,7 @@ def same(axis: str, other: str) -> Callable[[Sizes], int]:
         if sizes[axis] != sizes[other]:
             raise ConfigError(
                 f"{axis}={sizes[axis]} and {other}={sizes[other]}, expected the same size: the step adds x_t itself to its "
-                "units. Choose equal sizes, or map x_t to as many features first (model.input_features)."
+                "units. Choose equal sizes, or map x_t to as many features first (model.input_features, in models of series)."
             )
         return sizes[other]
 

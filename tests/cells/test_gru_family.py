@@ -55,7 +55,7 @@ def test_a_mutant_that_reads_its_input_as_it_is_wants_equal_sizes(name: str) -> 
         Recurrent(name, 3, 6)
     assert str(error.value) == (
         "H=6 and D=3, expected the same size: the step adds x_t itself to its units. Choose equal sizes, "
-        "or map x_t to as many features first (model.input_features)."
+        "or map x_t to as many features first (model.input_features, in models of series)."
     )
 
 

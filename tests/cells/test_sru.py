@@ -73,7 +73,7 @@ def test_the_highway_scale_is_the_root_of_three() -> None:
 def test_inputs_of_another_size_need_the_projected_cell() -> None:
     message = (
         "H=4 and D=3, expected the same size: the step adds x_t itself to its units. Choose equal sizes, "
-        "or map x_t to as many features first (model.input_features)."
+        "or map x_t to as many features first (model.input_features, in models of series)."
     )
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
         Recurrent("sru", 3, 4)

@@ -20,6 +20,8 @@ from carrousel.models import (
     Forecaster,
     LanguageModel,
     LanguageModelNetwork,
+    Seq2Seq,
+    Tagger,
     TargetClassifier,
     WordSense,
     find_kind,
@@ -173,7 +175,7 @@ def test_a_cell_that_adds_its_input_says_what_to_set(cell: str, material: Materi
         ForecasterNetwork(material.recipe, forecaster_settings(cell).model)
     assert str(caught.value) == (
         "H=4 and D=8, expected the same size: the step adds x_t itself to its units. Choose equal sizes, or map x_t to as many "
-        "features first (model.input_features)."
+        "features first (model.input_features, in models of series)."
     )
 
 
@@ -207,6 +209,35 @@ def test_inputs_are_mapped_to_as_many_features_as_a_cell_asks_for(
         given = data if len(data) == 2 else data[0]
         again = model.__class__.from_pretrained(tmp_path)
         assert again.evaluate(given) == pytest.approx(model.evaluate(given), nan_ok=True)
+
+
+FORWARDS: dict[str, Any] = {"hidden_size": 4, "bidirectional": False, "threads": 1}
+SERIES = [np.arange(40.0)[:, None] * np.ones((1, 2)) * k for k in (1, 2, 3)] * 2
+LEARNED: dict[str, tuple[type[Any], dict[str, Any], Any]] = {
+    "autoencoder": (Autoencoder, {**FORWARDS, "input_features": 4, "window": 5, "stride": 9}, SERIES),
+    "classifier": (Classifier, {**FORWARDS, "input_features": 4}, (SERIES, ["a", "b"] * 3)),
+    "language-model": (
+        LanguageModel,
+        {"hidden_size": 4, "embedding_size": 4, "tbptt": 4, "batch_size": 2, "threads": 1},
+        ["abab", "baab"] * 20,
+    ),
+    "tagger": (Tagger, {**FORWARDS, "word_size": 4, "characters": "none"}, [[("a", "X"), ("b", "Y")]] * 12),
+    "seq2seq": (Seq2Seq, {**FORWARDS, "embedding_size": 4}, [("ab", "ba"), ("ba", "ab"), ("a", "a")] * 6),
+}
+"""Kind -> its class, settings with which the first layer reads as many features as it has units, and what to learn from."""
+
+
+@pytest.mark.usefixtures("annotations_unchecked")
+@pytest.mark.parametrize("kind", LEARNED)
+def test_every_cell_of_the_catalogue_learns_in_a_kind(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Program, "way", no_loops)
+    make, settings, data = LEARNED[kind]
+    for cell in CELLS:
+        prepared = find_kind(kind).prepare(make(cell=cell, **settings).settings, "test", data)
+        prepared.loss(prepared.network.train(), prepared.batches.next(), None)[0].backward()
+        gradients = [weight.grad for weight in prepared.network.parameters() if weight.grad is not None]
+        assert gradients, cell
+        assert all(bool(gradient.isfinite().all()) for gradient in gradients), cell
 
 
 @pytest.mark.tiny

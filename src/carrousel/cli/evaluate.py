@@ -13,7 +13,6 @@ OPTIONS = (
     "Options of the kind. language-model: adapt=dynamic (learning_rate, decay, segment, epsilon, squares=TEXT) or adapt=cache "
     "(window, theta, part). forecaster: static=FILE; each=true, of each series; windows=5, step, for a back-test."
 )
-MODEL = "this model"
 
 
 def evaluate(
@@ -38,12 +37,12 @@ def evaluate(
 
 def as_text(found: "Measured") -> str:
     """Figures as lines; where there is something beside them, as tables."""
-    from carrousel.train.figures import figures_table, label, shown
+    from carrousel.train.figures import THIS_MODEL, figures_table, label, shown
 
     if not found.baselines:
         width = max(len(label(name)) for name in found.figures)
         return "\n".join(f"{label(name):<{width}}  {shown(value)}" for name, value in found.figures.items())
-    whole = {MODEL: found.figures, **found.baselines}
+    whole = {THIS_MODEL: found.figures, **found.baselines}
     parts = {**found.parts, "all" if found.parts else "": whole}
     return "\n".join([*found.notes, *([""] if found.notes else []), figures_table(parts)])
 

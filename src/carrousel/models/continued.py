@@ -67,7 +67,7 @@ def difference(source: "Network", target: "Network") -> str:
 def take_over(source: "Network", target: "Network") -> list[str]:
     """Copy the rows of words and labels that both have, and all other weights as they are; `difference` found none.
 
-    NamedRows that only the target has keep their fresh weights.
+    Rows that only the target has keep their fresh weights.
 
     Returns:
         What was copied and what is new, in words.
@@ -83,7 +83,7 @@ def take_over(source: "Network", target: "Network") -> list[str]:
             continue
         there, here = named.shared(other)
         counts[name] = len(here) - named.first - named.last, len(named.names)
-        value[_grid(value, named.axes, here)] = old[name][_grid(old[name], named.axes, there)]
+        value[grid(value, named.axes, here)] = old[name][grid(old[name], named.axes, there)]
     return _told({named.what: [] for named in rows.values() if named}, rows, counts)
 
 
@@ -107,7 +107,7 @@ def _many(number: int, what: str) -> str:
     return f"{number:,} {what.removesuffix('s') if number == 1 else what}"
 
 
-def _grid(value: Tensor, axes: Sequence[int], places: Tensor) -> tuple[Tensor, ...]:
+def grid(value: Tensor, axes: Sequence[int], places: Tensor) -> tuple[Tensor, ...]:
     """An index of these places along these axes, and of all along the others."""
     each = (places if axis in axes else torch.arange(n) for axis, n in enumerate(value.shape))
     return torch.meshgrid(*(one.to(value.device) for one in each), indexing="ij")

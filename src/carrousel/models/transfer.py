@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from carrousel.cell import Cell
 from carrousel.errors import ConfigError
 from carrousel.layers import Recurrent
+from carrousel.models.continued import grid
 
 NUM_NAMED = 6
 """Inputs that an error names."""
@@ -167,16 +168,9 @@ def _copy(source: Tensor, target: Tensor, axes: Sequence[str], inputs: Pairs | N
     if inputs is None or "D" not in axes:
         target.copy_(source)
         return
-    theirs, ours = zip(*inputs, strict=True)
-    target[_grid(target, axes, ours)] = source[_grid(source, axes, theirs)]
-
-
-def _grid(tensor: Tensor, axes: Sequence[str], places: Sequence[int]) -> tuple[Tensor, ...]:
-    """An index of these places along every axis D, and of all along the others."""
-    chosen = (
-        torch.tensor(places) if axis == "D" else torch.arange(n) for axis, n in zip(axes, tensor.shape, strict=True)
-    )
-    return torch.meshgrid(*chosen, indexing="ij")
+    theirs, ours = (torch.tensor(places) for places in zip(*inputs, strict=True))
+    along = [k for k, axis in enumerate(axes) if axis == "D"]
+    target[grid(target, along, ours)] = source[grid(source, along, theirs)]
 
 
 def _described(reading: Reading) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from math import isnan
 
+THIS_MODEL = "this model"
+"""What the model that was trained is called beside those without a network."""
 _SHORT = {"character": "char", "perplexity": "ppl"}
 
 

@@ -5,7 +5,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from carrousel.train.figures import label, shown
+from carrousel.train.figures import THIS_MODEL, label, shown
 from carrousel.train.kind import Figures
 from carrousel.train.progress import clock
 from carrousel.train.summary import Summary
@@ -29,7 +29,7 @@ def report(summary: Summary, sample: str) -> RenderableType:
 
     about = f"{summary.parameters:,} parameters, trained for {clock(summary.seconds)}"
     baselines = [(name, found["figures"], found["about"]) for name, found in summary.baselines.items()]
-    rows: list[Row] = sorted([*baselines, ("this model", summary.figures, about)], key=rank)
+    rows: list[Row] = sorted([*baselines, (THIS_MODEL, summary.figures, about)], key=rank)
     many = len(summary.figures) > 1
     title = f"Held-out {'data' if many else label(summary.monitor)}: {summary.source}"
     table = Table(title=title, title_justify="left", title_style="bold")
@@ -51,13 +51,13 @@ def _models_down(table: Table, summary: Summary, rows: list[Row]) -> None:
         table.add_column("what it is", overflow="fold")
     for name, figures, meaning in rows:
         cells = [_cell(figures, column) for column in summary.figures]
-        table.add_row(name, *cells, *([meaning] if has_words else []), style="bold" if name == "this model" else "")
+        table.add_row(name, *cells, *([meaning] if has_words else []), style="bold" if name == THIS_MODEL else "")
 
 
 def _figures_down(table: Table, summary: Summary, rows: list[Row]) -> None:
     table.add_column("figure")
     for name, _, _ in rows:
-        table.add_column(name, justify="right", style="bold" if name == "this model" else "")
+        table.add_column(name, justify="right", style="bold" if name == THIS_MODEL else "")
     for figure in summary.figures:
         table.add_row(label(figure), *(_cell(figures, figure) for _, figures, _ in rows))
 

@@ -17,7 +17,7 @@ from carrousel.files import write_atomically
 from carrousel.train.charts import Chart, Line, Point, thinned
 from carrousel.train.differences import Part, differences
 from carrousel.train.fan import Fan
-from carrousel.train.figures import label, shown
+from carrousel.train.figures import THIS_MODEL, label, shown
 from carrousel.train.heat_map import HeatMap, heat_map
 from carrousel.train.progress import clock
 from carrousel.train.run_record import RunRecord, read_run
@@ -162,7 +162,7 @@ def _figures(summary: Mapping[str, Any]) -> dict[str, Any]:
     monitor, figures = summary["monitor"], summary["figures"]
     is_higher_better = bool(summary.get("is_higher_better"))
     found = [(name, line["figures"], line.get("about", "")) for name, line in _baselines(summary).items()]
-    found.append(("this model", figures, ""))
+    found.append((THIS_MODEL, figures, ""))
     values = [line.get(monitor) for _, line, _ in found]
     usable = [value for value in values if value is not None and math.isfinite(value)]
     largest = max(usable, default=0.0) if min(usable, default=0.0) >= 0 else 0.0
@@ -177,7 +177,7 @@ def _figures(summary: Mapping[str, Any]) -> dict[str, Any]:
         value = line.get(monitor)
         share = round(100 * value / largest, 1) if value is not None and largest and math.isfinite(value) else None
         cells = [shown(line[column]) if column in line else "" for column in figures]
-        rows.append(Row(name, cells, about, share, name == "this model"))
+        rows.append(Row(name, cells, about, share, name == THIS_MODEL))
     best = "the largest is best" if is_higher_better else "the smallest is best"
     return {
         "rows": rows,

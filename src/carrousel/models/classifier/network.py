@@ -114,7 +114,7 @@ class ClassifierNetwork(ScoringNetwork):
         return {**cast(TextInput, self.read).numbering(), "labels": self.labels, "has_several": self.is_multi_label}
 
     def rows(self, given: Labelled, where: str) -> Rows:
-        """As `ScoringNetwork.named_rows`; series stay where they are."""
+        """As `ScoringNetwork.rows`; series stay where they are."""
         if isinstance(self.read, TextInput):
             return super().rows(given, where)
         series = _checked(self.read, given, where)

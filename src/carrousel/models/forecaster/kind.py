@@ -27,6 +27,7 @@ from carrousel.models.forecaster.settings import ForecasterSettings
 from carrousel.models.forecaster.shown import columns, examples, gates, pictures, place
 from carrousel.models.options import SWITCH, TEXT, WHOLE, check_options
 from carrousel.models.samples import sample_files
+from carrousel.train.figures import THIS_MODEL
 from carrousel.train.kind import Figures, Kind, Measured, Prepared
 from carrousel.train.loop import Loss
 
@@ -34,7 +35,6 @@ EVALUATE = {"static": TEXT, "each": SWITCH, "windows": WHOLE, "step": WHOLE}
 PREDICT = {"static": TEXT, "plot": TEXT, "history": WHOLE}
 LISTS = ("level", "series")
 """Options of `predict` that are one value or a list, which is not checked with the others."""
-THIS = "this model"
 NUM_PICTURES = 4
 
 LOSSES = {"quantile": "pinball loss", "median": "absolute error", "mean": "squared error"}
@@ -132,7 +132,7 @@ class ForecasterKind(Kind[ForecasterSettings]):
         return Measured(
             in_order(measure(network, panel, windows, rows)),
             {name: in_order(found) for name, (found, _) in beside.items()},
-            {name: {THIS: in_order(found)} for name, found in each.items()},
+            {name: {THIS_MODEL: in_order(found)} for name, found in each.items()},
         )
 
     def _back_test(
@@ -145,7 +145,7 @@ class ForecasterKind(Kind[ForecasterSettings]):
         found, told = back_test(network, table, static, options["windows"], step, where)
         parts = {f"from {begin}": _this_first(figures) for begin, figures in found.by_window.items()}
         whole = _this_first(found.figures)
-        return Measured(whole.pop(THIS), whole, parts, told)
+        return Measured(whole.pop(THIS_MODEL), whole, parts, told)
 
     def held_out(
         self, network: ForecasterNetwork, data: Any, where: str = "evaluate", skip_bad: bool = False
@@ -221,7 +221,7 @@ class ForecasterKind(Kind[ForecasterSettings]):
 
 def _this_first(found: Mapping[str, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
     """Figures of a back-test as `Measured` has them."""
-    return {THIS if name == MODEL else name: in_order(figures) for name, figures in found.items()}
+    return {THIS_MODEL if name == MODEL else name: in_order(figures) for name, figures in found.items()}
 
 
 def fingerprint(table: SeriesTable, static: Static | None) -> str:
